@@ -1,0 +1,15 @@
+#ifndef HF_BASE_MEMORY_H
+#define HF_BASE_MEMORY_H
+/* Memory for tables and buffers, mapped once at start. Address space is reserved then; pages are
+ * taken from the system as they are first touched, as huge pages where the system gives them. */
+
+#include <stddef.h>
+
+/* Returns zeroed memory aligned to at least 4096 bytes, or NULL when the system refuses.
+ * `bytes` is at least 1. */
+void *memory_map(size_t bytes);
+
+/* Gives back what memory_map() returned for the same `bytes`. NULL is allowed. */
+void memory_unmap(void *memory, size_t bytes);
+
+#endif

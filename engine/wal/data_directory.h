@@ -1,0 +1,45 @@
+#ifndef HF_WAL_DATA_DIRECTORY_H
+#define HF_WAL_DATA_DIRECTORY_H
+/* The data directory: its lock, its MANIFEST, and the logs of all eras in it (log/manifest.h has
+ * the layout). Opened once at start, by the main thread, before any core runs. */
+
+#include "io/io.h"
+#include "log/manifest.h"
+#include "log/reader.h"
+
+enum data_directory_status {
+    DATA_DIRECTORY_OK = 0,
+    DATA_DIRECTORY_IN_USE,     /* another process holds the lock */
+    DATA_DIRECTORY_VERSION,    /* written by another version */
+    DATA_DIRECTORY_PERMISSION, /* may not be read or written */
+    DATA_DIRECTORY_DAMAGED,    /* manifest or log */
+    DATA_DIRECTORY_IO,         /* any other failure, full disk included */
+};
+
+struct data_directory {
+    struct io *io;
+    char path[4096 - LOG_NAME_BYTES_MAX * 2];
+    int lock_fd;
+    struct log_manifest manifest;
+    char message[512]; /* after a failure: one line with path, reason and what to do */
+};
+
+/* Locks the directory and reads its manifest; makes both when the directory is new or empty. A
+ * non-empty directory without a manifest is refused: it is not ours. When the newest era has
+ * another number of cores a new era is added. The directory's parent must exist. `directory` is the
+ * caller's memory; on failure only `message` is set. */
+enum data_directory_status data_directory_open(struct data_directory *directory, struct io *io,
+                                               const char *path, uint32_t core_count);
+void data_directory_close(struct data_directory *directory);
+
+/* Reads one core's log of one era (index into the manifest) from the files, calling `record` for
+ * each record. A torn tail in it is kept as a copy ("torn-TIME-…"), cut, cleared and synced, so
+ * that a writer can go on; `was_torn_out` tells. On success `end_out->status` is LOG_GOOD. May run
+ * in any thread: `io` is that thread's. */
+enum data_directory_status data_directory_read_log(struct data_directory *directory, struct io *io,
+                                                   uint32_t era_index, uint32_t core,
+                                                   log_record_fn record, void *record_context,
+                                                   struct log_end *end_out, bool *was_torn_out,
+                                                   char *message_out /* 512 bytes */);
+
+#endif

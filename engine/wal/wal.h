@@ -1,0 +1,84 @@
+#ifndef HF_WAL_H
+#define HF_WAL_H
+/* The writer of one core's log: greedy group commit. Records are copied into the open group; when
+ * no write is in flight the group is closed and written as one durable write, while the next one
+ * fills. No timer. A record is durable once wal_durable_lsn() has reached its LSN.
+ *
+ * Segments are made ahead of use (allocated, filled with zeros, synced, their directory synced), in
+ * slices of ordinary operations, so that a group never waits for the file system to find room.
+ *
+ * Any failed or short write or sync is the end (design P3): wal_failure() says so and no LSN
+ * becomes durable any more; the caller stops. One thread: the core's. */
+
+#include "io/io.h"
+#include "log/reader.h"
+#include "wal/data_directory.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum wal_durability {
+    WAL_SYNC,  /* durable means on disk */
+    WAL_ASYNC, /* durable means appended; groups are written and synced behind, a power cut loses
+                  the last ones */
+    WAL_OFF,   /* nothing is written */
+};
+
+struct wal;
+
+struct wal_options {
+    enum wal_durability durability;
+    uint64_t segment_bytes; /* a multiple of 1 MiB, at least LOG_SEGMENT_BYTES_MIN */
+    uint32_t core;
+};
+
+/* Called from io_turn() whenever wal_durable_lsn() rose or the writer failed or room came back. */
+typedef void (*wal_progress_fn)(void *context);
+
+/* A writer that goes on at `end` in the newest era. Blocking: makes the first segment when there is
+ * none. `directory` is kept until wal_close(). On failure NULL, and `message_out` (512 bytes) tells
+ * why. */
+struct wal *wal_open(struct io *io, const struct data_directory *directory,
+                     const struct wal_options *options, const struct log_end *end,
+                     wal_progress_fn progress, void *progress_context, char *message_out);
+
+/* Room for so many more records of any size in the open group, now. 0 means: come back after
+ * progress. */
+uint32_t wal_room(const struct wal *wal);
+
+/* Where to write the next record; valid until wal_append(). There is room (wal_room() > 0). */
+uint8_t *wal_next(struct wal *wal);
+
+/* Adds the record of `record_bytes` that was written at wal_next() and returns its LSN. */
+uint64_t wal_append(struct wal *wal, uint32_t record_bytes);
+
+/* Closes the open group and starts writing it, if there is one and the disk is free. Once per turn.
+ */
+void wal_write(struct wal *wal, uint64_t now_ms);
+
+/* LSN of the last record appended; 0 before the first. */
+uint64_t wal_last_lsn(const struct wal *wal);
+
+/* Every record up to here may be acknowledged. */
+uint64_t wal_durable_lsn(const struct wal *wal);
+
+/* NULL while all is well, else the one line that says what failed and what to do. */
+const char *wal_failure(const struct wal *wal);
+
+/* True when nothing is appended that is not durable on disk and no operation is in flight. For a
+ * clean stop. */
+bool wal_is_idle(const struct wal *wal);
+
+struct wal_counts {
+    uint64_t groups;
+    uint64_t records;
+    uint64_t bytes;
+    uint64_t segments;
+    uint64_t flush_ns; /* summed over all groups */
+};
+struct wal_counts wal_counts(const struct wal *wal);
+
+/* wal_is_idle(), or the process ends. */
+void wal_close(struct wal **wal);
+
+#endif
