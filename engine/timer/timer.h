@@ -5,7 +5,11 @@
  * Most sales have one hold time, so deadlines made with the same duration come in order and wait
  * in a first-in first-out lane of their own: insert and cancel touch two neighbours. Deadlines that
  * fit no lane (many different durations, an extended hold) go to a binary heap. Both are bounded
- * per operation; there is no cascade. Equal deadlines come out in the order of their insertion.
+ * per operation; there is no cascade.
+ *
+ * Equal deadlines come out in the order of their insertion, provided that time goes forward from
+ * one insertion to the next. Where it goes back (logs replayed one after the other), they come out
+ * in the order of the times at which they were made.
  *
  * One thread. Memory: 16 bytes per slot, plus the heap, which is touched only as it is used. */
 
@@ -22,7 +26,7 @@ struct timer *timer_open(uint32_t slot_count);
 void timer_close(struct timer **timer);
 
 /* Sets the deadline of a slot that has none. `duration_ms` is the deadline minus the time at which
- * it was made; it only chooses the lane. */
+ * it is made; it chooses the lane and orders equal deadlines. */
 void timer_insert(struct timer *timer, uint32_t slot, uint64_t deadline_ms, uint64_t duration_ms);
 
 /* Takes away the deadline of a slot that has one. */

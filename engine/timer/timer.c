@@ -1,0 +1,283 @@
+#include "timer/timer.h"
+
+#include "base/assert.h"
+#include "base/memory.h"
+
+#include <stdlib.h>
+
+/* Lanes are circular lists through one array of nodes. Nodes 1 .. TIMER_LANE_COUNT are the lanes'
+ * own links, the slots' nodes come after them. Node 0 is nobody's, so that zeroed memory reads as
+ * "not set" and a slot's page is touched only when the slot is used.
+ *
+ * A lane belongs to one duration while it holds anything. A slot whose duration finds no lane, or
+ * whose deadline comes before its lane's last one, waits in the heap.
+ *
+ * Insertion order without a stored order: of two equal deadlines the one with the longer duration
+ * was made first; within a duration a lane is first-in first-out, and what the heap holds of a
+ * duration was made before that duration got its lane. Only heap entries carry a number. */
+
+enum {
+    NODE_FIRST_LANE = 1,
+    NODE_FIRST_SLOT = NODE_FIRST_LANE + TIMER_LANE_COUNT,
+};
+#define NODE_IN_HEAP UINT32_MAX /* as `next`; `previous` is then the index in the heap */
+
+struct node {
+    uint64_t deadline_ms;
+    uint32_t next; /* 0 = not set */
+    uint32_t previous;
+};
+_Static_assert(sizeof(struct node) == 16, "the header promises 16 bytes per slot");
+_Static_assert(TIMER_LANE_COUNT == 32, "one bit per lane in lanes_used");
+
+struct heap_entry {
+    uint64_t deadline_ms;
+    uint64_t duration_ms;
+    uint64_t order;
+    uint32_t node;
+};
+
+struct timer {
+    struct node *nodes;
+    struct heap_entry *heap;
+    uint64_t heap_order; /* of the next entry */
+    uint32_t heap_count;
+    uint32_t slot_count;
+    uint32_t set_count;
+    uint32_t lanes_used;
+    uint64_t lane_duration_ms[TIMER_LANE_COUNT];
+};
+
+static size_t nodes_bytes(uint32_t slot_count)
+{
+    return ((size_t)slot_count + NODE_FIRST_SLOT) * sizeof(struct node);
+}
+
+static size_t heap_bytes(uint32_t slot_count)
+{
+    return (size_t)slot_count * sizeof(struct heap_entry);
+}
+
+struct timer *timer_open(uint32_t slot_count)
+{
+    hf_assert(slot_count > 0);
+    hf_assert(slot_count < NODE_IN_HEAP - NODE_FIRST_SLOT);
+    struct timer *timer = calloc(1, sizeof *timer);
+    if (timer == NULL)
+        return NULL;
+    timer->slot_count = slot_count;
+    timer->nodes = memory_map(nodes_bytes(slot_count));
+    timer->heap = memory_map(heap_bytes(slot_count));
+    if (timer->nodes == NULL || timer->heap == NULL)
+        timer_close(&timer);
+    return timer;
+}
+
+void timer_close(struct timer **timer)
+{
+    struct timer *closing = *timer;
+    *timer = NULL;
+    if (closing == NULL)
+        return;
+    memory_unmap(closing->nodes, nodes_bytes(closing->slot_count));
+    memory_unmap(closing->heap, heap_bytes(closing->slot_count));
+    free(closing);
+}
+
+static struct node *slot_node(const struct timer *timer, uint32_t slot)
+{
+    hf_assert(slot < timer->slot_count);
+    return &timer->nodes[slot + NODE_FIRST_SLOT];
+}
+
+/* ---- heap ---- */
+
+static bool entry_is_before(const struct heap_entry *a, const struct heap_entry *b)
+{
+    if (a->deadline_ms != b->deadline_ms)
+        return a->deadline_ms < b->deadline_ms;
+    if (a->duration_ms != b->duration_ms)
+        return a->duration_ms > b->duration_ms;
+    return a->order < b->order;
+}
+
+static void heap_place(struct timer *timer, uint32_t index, struct heap_entry entry)
+{
+    timer->heap[index] = entry;
+    timer->nodes[entry.node].next = NODE_IN_HEAP;
+    timer->nodes[entry.node].previous = index;
+}
+
+static void heap_sift_up(struct timer *timer, uint32_t index, struct heap_entry entry)
+{
+    while (index > 0) {
+        uint32_t parent = (index - 1) / 2;
+        if (!entry_is_before(&entry, &timer->heap[parent]))
+            break;
+        heap_place(timer, index, timer->heap[parent]);
+        index = parent;
+    }
+    heap_place(timer, index, entry);
+}
+
+static void heap_sift_down(struct timer *timer, uint32_t index, struct heap_entry entry)
+{
+    for (;;) {
+        uint64_t child = 2 * (uint64_t)index + 1;
+        if (child >= timer->heap_count)
+            break;
+        if (child + 1 < timer->heap_count &&
+            entry_is_before(&timer->heap[child + 1], &timer->heap[child]))
+            child++;
+        if (!entry_is_before(&timer->heap[child], &entry))
+            break;
+        heap_place(timer, index, timer->heap[child]);
+        index = (uint32_t)child;
+    }
+    heap_place(timer, index, entry);
+}
+
+static void heap_insert(struct timer *timer, uint32_t node, uint64_t deadline_ms,
+                        uint64_t duration_ms)
+{
+    struct heap_entry entry = {
+        .deadline_ms = deadline_ms,
+        .duration_ms = duration_ms,
+        .order = timer->heap_order++,
+        .node = node,
+    };
+    heap_sift_up(timer, timer->heap_count++, entry);
+}
+
+static void heap_remove(struct timer *timer, uint32_t index)
+{
+    hf_assert(index < timer->heap_count);
+    struct heap_entry last = timer->heap[--timer->heap_count];
+    if (index == timer->heap_count)
+        return;
+    if (index > 0 && entry_is_before(&last, &timer->heap[(index - 1) / 2]))
+        heap_sift_up(timer, index, last);
+    else
+        heap_sift_down(timer, index, last);
+}
+
+/* ---- lanes ---- */
+
+/* The lane of this duration, an empty one made its own, or TIMER_LANE_COUNT when all are taken. */
+static uint32_t lane_for(struct timer *timer, uint64_t duration_ms)
+{
+    for (uint32_t used = timer->lanes_used; used != 0; used &= used - 1) {
+        uint32_t lane = (uint32_t)__builtin_ctz(used);
+        if (timer->lane_duration_ms[lane] == duration_ms)
+            return lane;
+    }
+    if (timer->lanes_used == UINT32_MAX)
+        return TIMER_LANE_COUNT;
+    uint32_t lane = (uint32_t)__builtin_ctz(~timer->lanes_used);
+    uint32_t link = NODE_FIRST_LANE + lane;
+    timer->nodes[link].next = link;
+    timer->nodes[link].previous = link;
+    timer->lane_duration_ms[lane] = duration_ms;
+    timer->lanes_used |= 1u << lane;
+    return lane;
+}
+
+/* False when this deadline would stand before the lane's last one. */
+static bool lane_push(struct timer *timer, uint32_t lane, uint32_t node, uint64_t deadline_ms)
+{
+    uint32_t link = NODE_FIRST_LANE + lane;
+    uint32_t tail = timer->nodes[link].previous;
+    if (tail != link && timer->nodes[tail].deadline_ms > deadline_ms)
+        return false;
+    timer->nodes[node].next = link;
+    timer->nodes[node].previous = tail;
+    timer->nodes[tail].next = node;
+    timer->nodes[link].previous = node;
+    return true;
+}
+
+static void lane_remove(struct timer *timer, struct node *node)
+{
+    uint32_t next = node->next;
+    uint32_t previous = node->previous;
+    timer->nodes[previous].next = next;
+    timer->nodes[next].previous = previous;
+    if (next == previous && next < NODE_FIRST_SLOT) /* the lane is empty now */
+        timer->lanes_used &= ~(1u << (next - NODE_FIRST_LANE));
+}
+
+/* ---- the timer ---- */
+
+void timer_insert(struct timer *timer, uint32_t slot, uint64_t deadline_ms, uint64_t duration_ms)
+{
+    struct node *node = slot_node(timer, slot);
+    hf_assert(node->next == 0);
+    uint32_t number = slot + NODE_FIRST_SLOT;
+    node->deadline_ms = deadline_ms;
+    uint32_t lane = lane_for(timer, duration_ms);
+    if (lane == TIMER_LANE_COUNT || !lane_push(timer, lane, number, deadline_ms))
+        heap_insert(timer, number, deadline_ms, duration_ms);
+    timer->set_count++;
+}
+
+void timer_cancel(struct timer *timer, uint32_t slot)
+{
+    struct node *node = slot_node(timer, slot);
+    hf_assert(node->next != 0);
+    if (node->next == NODE_IN_HEAP)
+        heap_remove(timer, node->previous);
+    else
+        lane_remove(timer, node);
+    node->next = 0;
+    timer->set_count--;
+}
+
+/* The node with the earliest deadline, or 0 when none is set. */
+static uint32_t first_node(const struct timer *timer)
+{
+    uint32_t first = 0;
+    uint64_t first_deadline_ms = 0;
+    uint64_t first_duration_ms = 0;
+    if (timer->heap_count > 0) {
+        first = timer->heap[0].node;
+        first_deadline_ms = timer->heap[0].deadline_ms;
+        first_duration_ms = timer->heap[0].duration_ms;
+    }
+    for (uint32_t used = timer->lanes_used; used != 0; used &= used - 1) {
+        uint32_t lane = (uint32_t)__builtin_ctz(used);
+        uint32_t head = timer->nodes[NODE_FIRST_LANE + lane].next;
+        uint64_t deadline_ms = timer->nodes[head].deadline_ms;
+        uint64_t duration_ms = timer->lane_duration_ms[lane];
+        if (first == 0 || deadline_ms < first_deadline_ms ||
+            (deadline_ms == first_deadline_ms && duration_ms > first_duration_ms)) {
+            first = head;
+            first_deadline_ms = deadline_ms;
+            first_duration_ms = duration_ms;
+        }
+    }
+    return first;
+}
+
+uint32_t timer_due(const struct timer *timer, uint64_t now_ms)
+{
+    uint32_t first = first_node(timer);
+    if (first == 0 || timer->nodes[first].deadline_ms > now_ms)
+        return TIMER_SLOT_NONE;
+    return first - NODE_FIRST_SLOT;
+}
+
+uint64_t timer_next_ms(const struct timer *timer)
+{
+    uint32_t first = first_node(timer);
+    return first == 0 ? UINT64_MAX : timer->nodes[first].deadline_ms;
+}
+
+bool timer_is_set(const struct timer *timer, uint32_t slot)
+{
+    return slot_node(timer, slot)->next != 0;
+}
+
+uint32_t timer_count(const struct timer *timer)
+{
+    return timer->set_count;
+}
