@@ -1,0 +1,679 @@
+/* io/io.h on io_uring: one ring per core, entered once per turn.
+ *
+ * An operation notes in its own `parts` what is asked, and its address is the user data of the
+ * submission. A turn submits, waits, takes everything off the completion queue into a list and runs
+ * the `done` functions after that, so that whatever they start finds an empty completion queue.
+ *
+ * The ring is made disabled, in any thread, and enabled by the thread that will use it: the kernel
+ * then knows the single issuer. With deferred task work nothing completes unless that thread enters
+ * the kernel, so nobody interrupts it in the middle of a turn. Since kernel 6.13 one entry finishes
+ * about twenty operations at most; the queue's flags tell that more are ready, and the turn fetches
+ * those too.
+ *
+ * What can fail: making the ring (told to the caller), and entering it. The kernel refuses an entry
+ * for want of memory (EAGAIN, EBUSY), which passes, or because of a mistake in this file, which
+ * ends the process. */
+
+#include "io/io.h"
+
+#include "base/assert.h"
+#include "base/diag.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    MESSAGE_BYTES = 256,
+    /* More operations than this in one turn are submitted in several calls. */
+    SUBMISSION_ENTRIES_MAX = 4096,
+    COMPLETION_ENTRIES_MAX =
+        65536, /* the kernel's own bound; the rest waits in its overflow list */
+    LISTEN_BACKLOG = 4096,
+    FILE_MODE = 0640,
+    DIRECTORY_MODE = 0750,
+};
+
+struct io {
+    struct io_uring ring;
+    struct io_op *completed_head; /* taken off the queue, `done` not run yet */
+    struct io_op *completed_tail;
+    struct io_op wake; /* the read of wake_fd */
+    uint64_t wake_count;
+    int wake_fd;
+    bool is_started;
+    bool is_delivering;
+};
+
+/* What an operation keeps in its `parts`. */
+enum request_kind {
+    REQUEST_ACCEPT,
+    REQUEST_RECV,
+    REQUEST_SEND,
+    REQUEST_READ,
+    REQUEST_WRITE,
+    REQUEST_SYNC
+};
+
+struct request {
+    uint32_t kind;
+    int32_t fd;
+    void *buffer;
+    uint32_t bytes;
+    union {
+        uint32_t flags; /* until it completed */
+        int32_t result; /* from then on */
+    };
+    uint64_t offset;
+    struct io_op *next_completed;
+};
+
+_Static_assert(sizeof(struct request) <= sizeof((struct io_op){0}.parts),
+               "a request lives in its operation");
+
+static struct request *request_of(struct io_op *op)
+{
+    return (struct request *)(void *)op->parts;
+}
+
+/* ---- the ring ---- */
+
+/* The kernel may refuse an entry for a while; anything else is a mistake here. */
+static void check_enter(int result)
+{
+    if (result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||
+        result == -EBUSY)
+        return;
+    diag(DIAG_ERROR, "io_uring_enter failed: %s; this is a bug, please report it",
+         strerror(-result));
+    abort();
+}
+
+static void completed_push(struct io *io, struct io_op *op, int32_t result)
+{
+    struct request *request = request_of(op);
+    hf_assert(op->is_pending);
+    request->result = result;
+    request->next_completed = NULL;
+    if (io->completed_head == NULL)
+        io->completed_head = op;
+    else
+        request_of(io->completed_tail)->next_completed = op;
+    io->completed_tail = op;
+}
+
+static void harvest(struct io *io)
+{
+    struct io_uring_cqe *cqe;
+    unsigned head;
+    unsigned count = 0;
+    io_uring_for_each_cqe(&io->ring, head, cqe)
+    {
+        completed_push(io, (struct io_op *)(uintptr_t)cqe->user_data, cqe->res);
+        count++;
+    }
+    io_uring_cq_advance(&io->ring, count);
+}
+
+/* Ends, because every completion belongs to an operation that was pending before. */
+static void harvest_all(struct io *io)
+{
+    harvest(io);
+    while (IO_URING_READ_ONCE(*io->ring.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) {
+        check_enter(io_uring_get_events(&io->ring));
+        harvest(io);
+    }
+}
+
+/* Never fails: when the submission queue is full, what is in it goes to the kernel now. */
+static struct io_uring_sqe *next_sqe(struct io *io)
+{
+    struct io_uring_sqe *sqe;
+    while ((sqe = io_uring_get_sqe(&io->ring)) == NULL) {
+        int submitted = io_uring_submit(&io->ring);
+        check_enter(submitted);
+        if (submitted < 0)
+            harvest_all(io); /* which frees what the kernel was short of */
+    }
+    return sqe;
+}
+
+static void queue_request(struct io *io, struct io_op *op)
+{
+    const struct request *request = request_of(op);
+    struct io_uring_sqe *sqe = next_sqe(io);
+    switch ((enum request_kind)request->kind) {
+    case REQUEST_ACCEPT:
+        /* Not SOCK_NONBLOCK: the ring waits by polling whatever the socket's mode is. */
+        io_uring_prep_accept(sqe, request->fd, NULL, NULL, SOCK_CLOEXEC);
+        break;
+    case REQUEST_RECV:
+        io_uring_prep_recv(sqe, request->fd, request->buffer, request->bytes, 0);
+        break;
+    case REQUEST_SEND:
+        io_uring_prep_send(sqe, request->fd, request->buffer, request->bytes, MSG_NOSIGNAL);
+        break;
+    case REQUEST_READ:
+        io_uring_prep_read(sqe, request->fd, request->buffer, request->bytes, request->offset);
+        break;
+    case REQUEST_WRITE:
+        io_uring_prep_write(sqe, request->fd, request->buffer, request->bytes, request->offset);
+        sqe->rw_flags = (int)request->flags;
+        break;
+    case REQUEST_SYNC:
+        io_uring_prep_fsync(sqe, request->fd, request->flags);
+        break;
+    }
+    io_uring_sqe_set_data(sqe, op);
+}
+
+static void start_request(struct io *io, struct io_op *op, const struct request *request)
+{
+    hf_assert(io->is_started);
+    hf_assert(!op->is_pending);
+    hf_assert(op->done != NULL);
+    op->is_pending = true;
+    *request_of(op) = *request;
+    queue_request(io, op);
+}
+
+/* Sockets only. A write or sync of a file is never started anew, whatever its result: what a failed
+ * one left behind is unknown (design P3). */
+static bool is_to_be_retried(const struct request *request)
+{
+    return request->kind <= REQUEST_READ &&
+           (request->result == -EINTR || request->result == -EAGAIN);
+}
+
+/* Runs what had completed when it was called. */
+static void deliver(struct io *io)
+{
+    struct io_op *op = io->completed_head;
+    io->completed_head = NULL;
+    io->is_delivering = true;
+    while (op != NULL) {
+        struct request *request = request_of(op);
+        struct io_op *next = request->next_completed;
+        if (is_to_be_retried(request)) {
+            queue_request(io, op);
+        } else {
+            op->is_pending = false;
+            op->done(op, request->result);
+        }
+        op = next;
+    }
+    io->is_delivering = false;
+}
+
+/* ---- life ---- */
+
+static void wake_read(struct io *io)
+{
+    start_request(io, &io->wake,
+                  &(struct request){.kind = REQUEST_READ,
+                                    .fd = io->wake_fd,
+                                    .buffer = &io->wake_count,
+                                    .bytes = sizeof io->wake_count});
+}
+
+static void wake_done(struct io_op *op, int32_t result)
+{
+    hf_assert(result == sizeof(uint64_t));
+    wake_read(op->context);
+}
+
+static uint32_t power_of_two_from(uint32_t count)
+{
+    uint32_t power = 8;
+    while (power < count)
+        power *= 2;
+    return power;
+}
+
+/* Flags by the kernel version that brought them; an older kernel answers EINVAL and gets fewer.
+ * Without the last ones the ring still does all that is needed, only with more interruptions. */
+static const unsigned SETUP_FLAGS[] = {
+    IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_R_DISABLED |
+        IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SINGLE_ISSUER |
+        IORING_SETUP_DEFER_TASKRUN, /* 6.1 */
+    IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_R_DISABLED |
+        IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,          /* 5.19 */
+    IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE | IORING_SETUP_R_DISABLED, /* 5.10 */
+    IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE,                           /* 5.6 */
+};
+
+static int make_ring(const struct io_options *options, struct io_uring *ring)
+{
+    uint32_t entries = power_of_two_from(options->op_count_max + 1); /* + 1: the wake-up */
+    uint32_t completion_entries = entries;
+    if (entries > SUBMISSION_ENTRIES_MAX)
+        entries = SUBMISSION_ENTRIES_MAX;
+    if (completion_entries > COMPLETION_ENTRIES_MAX)
+        completion_entries = COMPLETION_ENTRIES_MAX;
+
+    int result = -EINVAL;
+    for (size_t i = 0; result == -EINVAL && i < sizeof SETUP_FLAGS / sizeof SETUP_FLAGS[0]; i++) {
+        struct io_uring_params params = {.flags = SETUP_FLAGS[i], .cq_entries = completion_entries};
+        result = io_uring_queue_init_params(entries, ring, &params);
+    }
+    return result;
+}
+
+static bool is_disabled_by_sysctl(void)
+{
+    int fd = open("/proc/sys/kernel/io_uring_disabled", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    char digit = '0';
+    ssize_t got = read(fd, &digit, 1);
+    close(fd);
+    return got == 1 && digit != '0';
+}
+
+static enum io_status explain(int error, char *message_out)
+{
+    const char *text = strerror(-error);
+    if (error == -EPERM && is_disabled_by_sysctl()) {
+        snprintf(message_out, MESSAGE_BYTES,
+                 "io_uring is switched off on this machine (%s): set it on with "
+                 "'sysctl kernel.io_uring_disabled=0'",
+                 text);
+        return IO_BLOCKED;
+    }
+    if (error == -EPERM || error == -ENOSYS || error == -EACCES) {
+        snprintf(
+            message_out, MESSAGE_BYTES,
+            "io_uring is not allowed here (%s): in a container, give it a seccomp profile that "
+            "allows io_uring_setup, io_uring_enter and io_uring_register",
+            text);
+        return IO_BLOCKED;
+    }
+    if (error == -ENOMEM || error == -EMFILE || error == -ENFILE) {
+        snprintf(message_out, MESSAGE_BYTES,
+                 "no room for an io_uring (%s): raise the limits on memory, locked memory "
+                 "(ulimit -l) and open files (ulimit -n)",
+                 text);
+        return IO_NO_MEMORY;
+    }
+    snprintf(message_out, MESSAGE_BYTES,
+             "this kernel's io_uring lacks what is needed (%s): use Linux 5.11 or newer", text);
+    return IO_UNSUPPORTED;
+}
+
+enum io_status io_create(const struct io_options *options, struct io **io_out, char *message_out)
+{
+    *io_out = NULL;
+    message_out[0] = '\0';
+    struct io *io = calloc(1, sizeof *io);
+    if (io == NULL)
+        return explain(-ENOMEM, message_out);
+
+    io->wake_fd = eventfd(0, EFD_CLOEXEC);
+    int error = io->wake_fd < 0 ? -errno : 0;
+    if (error != 0)
+        goto fail_memory;
+    error = make_ring(options, &io->ring);
+    if (error != 0)
+        goto fail_wake;
+    /* No completion is ever dropped, and waiting takes a timeout of its own. */
+    if (!(io->ring.features & IORING_FEAT_NODROP) || !(io->ring.features & IORING_FEAT_EXT_ARG)) {
+        error = -EOPNOTSUPP;
+        goto fail_ring;
+    }
+    *io_out = io;
+    return IO_OK;
+
+fail_ring:
+    io_uring_queue_exit(&io->ring);
+fail_wake:
+    close(io->wake_fd);
+fail_memory:
+    free(io);
+    return explain(error, message_out);
+}
+
+void io_start(struct io *io)
+{
+    hf_assert(!io->is_started);
+    if (io->ring.flags & IORING_SETUP_R_DISABLED)
+        check_enter(io_uring_enable_rings(&io->ring));
+    /* Spares every entry the look-up of the descriptor; without it all works as well. */
+    (void)io_uring_register_ring_fd(&io->ring);
+    io->is_started = true;
+    io->wake = (struct io_op){.done = wake_done, .context = io};
+    wake_read(io);
+}
+
+void io_destroy(struct io **io_pointer)
+{
+    struct io *io = *io_pointer;
+    if (io == NULL)
+        return;
+    *io_pointer = NULL;
+    io_uring_queue_exit(&io->ring);
+    close(io->wake_fd);
+    free(io);
+}
+
+/* ---- the turn ---- */
+
+static uint64_t clock_ns(clockid_t id)
+{
+    struct timespec time;
+    clock_gettime(id, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+static int enter(struct io *io, uint64_t wake_at_ns)
+{
+    if (wake_at_ns == 0 || io->completed_head != NULL)
+        return io_uring_submit_and_get_events(&io->ring);
+    if (wake_at_ns == UINT64_MAX)
+        return io_uring_submit_and_wait(&io->ring, 1);
+    uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+    if (wake_at_ns <= now_ns)
+        return io_uring_submit_and_get_events(&io->ring);
+    uint64_t wait_ns = wake_at_ns - now_ns;
+    struct __kernel_timespec timeout = {.tv_sec = (int64_t)(wait_ns / 1000000000u),
+                                        .tv_nsec = (long long)(wait_ns % 1000000000u)};
+    struct io_uring_cqe *cqe;
+    return io_uring_submit_and_wait_timeout(&io->ring, &cqe, 1, &timeout, NULL);
+}
+
+void io_turn(struct io *io, uint64_t wake_at_ns)
+{
+    hf_assert(io->is_started);
+    hf_assert(!io->is_delivering);
+    check_enter(enter(io, wake_at_ns));
+    harvest_all(io);
+    deliver(io);
+}
+
+struct clock_reading io_clock(struct io *io)
+{
+    (void)io;
+    return (struct clock_reading){.monotonic_ns = clock_ns(CLOCK_MONOTONIC),
+                                  .wall_ns = clock_ns(CLOCK_REALTIME)};
+}
+
+void io_wake(struct io *self, struct io *target)
+{
+    (void)self;
+    uint64_t one = 1;
+    ssize_t written;
+    do
+        written = write(target->wake_fd, &one, sizeof one);
+    while (written < 0 && errno == EINTR);
+    hf_assert(written == sizeof one);
+}
+
+/* ---- sockets ---- */
+
+static int set_option(int fd, int level, int name)
+{
+    int on = 1;
+    return setsockopt(fd, level, name, &on, sizeof on) == 0 ? 0 : -errno;
+}
+
+static int listen_at(const struct addrinfo *address, bool is_shared)
+{
+    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    int error = set_option(fd, SOL_SOCKET, SO_REUSEADDR);
+    if (error == 0 && is_shared)
+        error = set_option(fd, SOL_SOCKET, SO_REUSEPORT);
+    if (error == 0)
+        error = set_option(fd, IPPROTO_TCP, TCP_NODELAY);
+    if (error == 0 && bind(fd, address->ai_addr, address->ai_addrlen) != 0)
+        error = -errno;
+    if (error == 0 && listen(fd, LISTEN_BACKLOG) != 0)
+        error = -errno;
+    if (error == 0)
+        return fd;
+    close(fd);
+    return error;
+}
+
+int io_listen(struct io *io, const char *host, const char *port, bool is_shared)
+{
+    (void)io;
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *addresses = NULL;
+    if (getaddrinfo(host, port, &hints, &addresses) != 0)
+        return -EINVAL;
+    int fd = -EINVAL;
+    for (struct addrinfo *address = addresses; address != NULL && fd < 0;
+         address = address->ai_next)
+        fd = listen_at(address, is_shared);
+    freeaddrinfo(addresses);
+    return fd;
+}
+
+uint16_t io_listen_port(struct io *io, int listen_fd)
+{
+    (void)io;
+    struct sockaddr_storage address = {0};
+    socklen_t address_bytes = sizeof address;
+    int failed = getsockname(listen_fd, (struct sockaddr *)&address, &address_bytes);
+    hf_assert(failed == 0);
+    if (address.ss_family == AF_INET6)
+        return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+    return ntohs(((struct sockaddr_in *)&address)->sin_port);
+}
+
+void io_accept(struct io *io, struct io_op *op, int listen_fd)
+{
+    start_request(io, op, &(struct request){.kind = REQUEST_ACCEPT, .fd = listen_fd});
+}
+
+void io_recv(struct io *io, struct io_op *op, int fd, void *buffer, uint32_t bytes)
+{
+    start_request(
+        io, op,
+        &(struct request){.kind = REQUEST_RECV, .fd = fd, .buffer = buffer, .bytes = bytes});
+}
+
+void io_send(struct io *io, struct io_op *op, int fd, const void *buffer, uint32_t bytes)
+{
+    start_request(
+        io, op,
+        &(struct request){
+            .kind = REQUEST_SEND, .fd = fd, .buffer = (void *)(uintptr_t)buffer, .bytes = bytes});
+}
+
+void io_shutdown(struct io *io, int fd)
+{
+    (void)io;
+    (void)shutdown(fd, SHUT_RDWR); /* ENOTCONN: the other side was faster */
+}
+
+void io_close(struct io *io, int fd)
+{
+    (void)io;
+    (void)close(fd);
+}
+
+/* ---- files: asynchronous ---- */
+
+void io_file_write(struct io *io, struct io_op *op, int fd, const void *buffer, uint32_t bytes,
+                   uint64_t offset, bool is_durable)
+{
+    start_request(io, op,
+                  &(struct request){.kind = REQUEST_WRITE,
+                                    .fd = fd,
+                                    .buffer = (void *)(uintptr_t)buffer,
+                                    .bytes = bytes,
+                                    .offset = offset,
+                                    .flags = is_durable ? RWF_DSYNC : 0});
+}
+
+void io_file_sync(struct io *io, struct io_op *op, int fd, bool is_data_only)
+{
+    start_request(io, op,
+                  &(struct request){.kind = REQUEST_SYNC,
+                                    .fd = fd,
+                                    .flags = is_data_only ? IORING_FSYNC_DATASYNC : 0});
+}
+
+/* ---- files: blocking ---- */
+
+int io_file_open(struct io *io, const char *path, uint32_t flags)
+{
+    (void)io;
+    int mode = flags & (IO_FILE_READ | IO_FILE_DIRECTORY) ? O_RDONLY : O_RDWR;
+    mode |= O_CLOEXEC;
+    if (flags & IO_FILE_CREATE)
+        mode |= O_CREAT | O_EXCL;
+    if (flags & IO_FILE_DIRECTORY)
+        mode |= O_DIRECTORY;
+    int fd = open(path, mode, FILE_MODE);
+    if (fd < 0)
+        return -errno;
+    /* Asked for after the opening, so that a file system that refuses (tmpfs) leaves no trace. */
+    if (flags & IO_FILE_DIRECT)
+        (void)fcntl(fd, F_SETFL, O_DIRECT);
+    return fd;
+}
+
+int io_file_read(struct io *io, int fd, void *buffer, size_t bytes, uint64_t offset)
+{
+    (void)io;
+    size_t done = 0;
+    while (done < bytes) {
+        ssize_t got = pread(fd, (uint8_t *)buffer + done, bytes - done, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return got < 0 ? -errno : -ENODATA;
+        done += (size_t)got;
+    }
+    return 0;
+}
+
+int io_file_write_now(struct io *io, int fd, const void *buffer, size_t bytes, uint64_t offset)
+{
+    (void)io;
+    size_t done = 0;
+    while (done < bytes) {
+        ssize_t put =
+            pwrite(fd, (const uint8_t *)buffer + done, bytes - done, (off_t)(offset + done));
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return put < 0 ? -errno : -EIO;
+        done += (size_t)put;
+    }
+    return 0;
+}
+
+int io_file_sync_now(struct io *io, int fd)
+{
+    (void)io;
+    return fsync(fd) == 0 ? 0 : -errno;
+}
+
+int64_t io_file_size(struct io *io, int fd)
+{
+    (void)io;
+    struct stat status;
+    return fstat(fd, &status) == 0 ? status.st_size : -errno;
+}
+
+int io_file_allocate(struct io *io, int fd, uint64_t bytes)
+{
+    (void)io;
+    int result;
+    do
+        result = fallocate(fd, 0, 0, (off_t)bytes);
+    while (result != 0 && errno == EINTR);
+    if (result == 0)
+        return 0;
+    if (errno != EOPNOTSUPP)
+        return -errno;
+    /* The file system can't reserve: the size at least; a lack of space shows when it is filled. */
+    return ftruncate(fd, (off_t)bytes) == 0 ? 0 : -errno;
+}
+
+int io_file_rename(struct io *io, const char *from, const char *to)
+{
+    (void)io;
+    return rename(from, to) == 0 ? 0 : -errno;
+}
+
+int io_file_remove(struct io *io, const char *path)
+{
+    (void)io;
+    return unlink(path) == 0 ? 0 : -errno;
+}
+
+int io_directory_create(struct io *io, const char *path)
+{
+    (void)io;
+    struct stat status;
+    if (mkdir(path, DIRECTORY_MODE) == 0)
+        return 0;
+    int error = -errno;
+    if (error == -EEXIST && stat(path, &status) == 0)
+        return S_ISDIR(status.st_mode) ? 0 : -ENOTDIR;
+    return error;
+}
+
+int io_directory_sync(struct io *io, const char *path)
+{
+    int fd = io_file_open(io, path, IO_FILE_DIRECTORY);
+    if (fd < 0)
+        return fd;
+    int error = io_file_sync_now(io, fd);
+    close(fd);
+    return error;
+}
+
+int io_directory_list(struct io *io, const char *path,
+                      void (*entry)(void *context, const char *name), void *context)
+{
+    (void)io;
+    DIR *directory = opendir(path);
+    if (directory == NULL)
+        return -errno;
+    struct dirent *found;
+    while (errno = 0, (found = readdir(directory)) != NULL) {
+        if (strcmp(found->d_name, ".") != 0 && strcmp(found->d_name, "..") != 0)
+            entry(context, found->d_name);
+    }
+    int error = -errno;
+    closedir(directory);
+    return error;
+}
+
+int io_file_lock(struct io *io, int fd)
+{
+    (void)io;
+    return flock(fd, LOCK_EX | LOCK_NB) == 0 ? 0 : -errno;
+}
+
+void io_random(struct io *io, void *buffer, size_t bytes)
+{
+    (void)io;
+    size_t done = 0;
+    while (done < bytes) {
+        ssize_t got = getrandom((uint8_t *)buffer + done, bytes - done, 0);
+        hf_assert(got > 0 || errno == EINTR);
+        if (got > 0)
+            done += (size_t)got;
+    }
+}
