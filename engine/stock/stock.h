@@ -26,8 +26,11 @@ enum {
     STOCK_QUANTITY_MAX = 1000000,
     STOCK_HOLD_MS_MIN = 1,
 };
-#define STOCK_HOLD_MS_MAX (30ull * 24 * 3600 * 1000) /* thirty days */
-#define STOCK_STOCK_MAX   (1ll << 48)
+#define STOCK_HOLD_MS_MAX     (30ull * 24 * 3600 * 1000) /* thirty days */
+#define STOCK_HOLD_MS_DEFAULT (15ull * 60 * 1000)        /* of an item that names none */
+#define STOCK_STOCK_MAX       (1ll << 48)
+#define STOCK_TIME_MS_MAX     ((1ull << 43) - 1) /* engine time ends in the year 2248 */
+#define STOCK_TABLE_COUNT_MAX (1u << 30)         /* for each of the counts below */
 
 struct stock_options {
     uint32_t item_count_max;
@@ -123,9 +126,13 @@ struct stock_counts {
     uint64_t units_held, units_sold;
 };
 
-/* NULL when the system refuses the memory. */
+/* Each count is 1 .. STOCK_TABLE_COUNT_MAX. NULL when the system refuses the memory. */
 struct stock *stock_create(const struct stock_options *options);
 void stock_destroy(struct stock **stock);
+
+/* The first field of the row that is out of range whatever the state, or STOCK_FIELD_NONE. Decide
+ * asks this before anything else; so does whoever refuses rows without asking the state. */
+enum stock_field stock_request_invalid_field(const struct stock_request *request, uint64_t now_ms);
 
 /* Fills in the hashes of the rows and asks for the cache lines that deciding them will need. Call
  * it for a handful of rows (up to 64 or so) shortly before deciding them. */
@@ -133,17 +140,20 @@ void stock_prepare(const struct stock *stock, struct stock_request *rows, uint32
 
 /* Answers one prepared row. Changes nothing. `record_out->type` is STOCK_RECORD_NONE when nothing
  * is to be changed; else the record must be appended and committed before the next call. It is set
- * with OK, and with EXPIRED when the hold's deadline has passed but its expiry was not yet
- * recorded. `seen_lsn` of the reply covers what was read; when there is a record the caller waits
- * for that one's LSN instead. `available` is as it will be after the commit. */
+ * with OK; and, whatever the code, the record is the expiry of the hold when the request met a hold
+ * whose deadline has passed and whose expiry was not yet recorded. So nobody is ever shown an
+ * overdue hold. `seen_lsn` of the reply covers what was read; when there is a record the caller
+ * waits for that one's LSN instead. `available` is as it will be after the commit. After INVALID
+ * for a field that is wrong by itself the state was not read: all other fields are zero. */
 void stock_decide(const struct stock *stock, const struct stock_request *request, uint64_t now_ms,
                   struct stock_reply *reply_out, struct stock_record *record_out);
 
 /* The next expiry (HELD and past its deadline) or forgetting that is due. False when none is. */
 bool stock_decide_due(const struct stock *stock, uint64_t now_ms, struct stock_record *record_out);
 
-/* Creating the same item with the same settings again is DUPLICATE, with others ID_CONFLICT; so is
- * an id whose SKU differs. Fields of the reply that are about reservations stay zero. */
+/* Creating an item again with the settings that it has now is DUPLICATE, with others ID_CONFLICT,
+ * naming the field SKU if that differs. Fields of the reply that are about reservations stay zero.
+ */
 void stock_decide_item_create(const struct stock *stock, const struct stock_item_settings *settings,
                               uint64_t now_ms, struct stock_reply *reply_out,
                               struct stock_record *record_out);
@@ -168,10 +178,12 @@ void stock_decide_item_update(const struct stock *stock, const struct stock_item
                               struct stock_record *record_out);
 
 /* Is this record legal in this state? NULL, or why not (static text). For records from a log,
- * before stock_commit(). Fills in the record's hints. Running out of a table is told here too. */
+ * before stock_commit(). Fills in the record's hints. Running out of a table is told here too.
+ * Limits and windows are not checked again: rules may change without changing history. */
 const char *stock_check(const struct stock *stock, struct stock_record *record);
 
-/* Applies one record that decide made or check passed, just now. */
+/* Applies one record that decide made or check passed, just now. Replies about its item wait for
+ * `record->lsn` from now on; a record that was read from disk has nothing to wait for: 0. */
 void stock_commit(struct stock *stock, const struct stock_record *record);
 
 /* When stock_decide_due() will next have something; UINT64_MAX = never. */
@@ -185,9 +197,9 @@ bool stock_item_at(const struct stock *stock, uint32_t index, struct stock_item_
 
 struct stock_counts stock_counts(const struct stock *stock);
 
-/* Sum over all items and reservations of a hash of each: independent of table order and of how
- * items are spread over cores, so the sums of the cores add up. Walks everything: for start, stop,
- * tools. */
+/* Sum over all items, reservations and buyers of a hash of each: independent of table order and of
+ * how items are spread over cores, so the sums of the cores add up. Walks everything: for start,
+ * stop, tools. */
 uint64_t stock_hash(const struct stock *stock);
 
 /* The latest time_ms of any committed record; 0 before the first. */

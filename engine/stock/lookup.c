@@ -1,0 +1,110 @@
+#include "stock/state.h"
+
+/* Hashes are keyed, so that a client who chooses ids cannot fill one neighbourhood of a table. */
+
+uint64_t item_hash(const struct stock *stock, uint64_t item_id)
+{
+    return checksum64_u64(item_id, stock->options.hash_key);
+}
+
+uint64_t reservation_hash(const struct stock *stock, uint64_t item_id, struct id128 id)
+{
+    const uint64_t key[3] = {item_id, id.high, id.low};
+    return checksum64(key, sizeof key, stock->options.hash_key);
+}
+
+uint64_t buyer_hash(const struct stock *stock, uint64_t item_id, uint64_t buyer_id)
+{
+    const uint64_t key[2] = {item_id, buyer_id};
+    return checksum64(key, sizeof key, stock->options.hash_key);
+}
+
+uint64_t reservation_slot_hash(const void *context, uint32_t slot)
+{
+    const struct stock *stock = context;
+    const struct reservation *reservation = reservation_at(stock, slot);
+    uint64_t item_id = item_at(stock, reservation->item_slot)->settings.item_id;
+    return reservation_hash(stock, item_id, reservation->id);
+}
+
+uint64_t buyer_slot_hash(const void *context, uint32_t slot)
+{
+    const struct stock *stock = context;
+    const struct buyer *buyer = buyer_at(stock, slot);
+    uint64_t item_id = item_at(stock, buyer->item_slot)->settings.item_id;
+    return buyer_hash(stock, item_id, buyer->buyer_id);
+}
+
+uint32_t item_find(const struct stock *stock, uint64_t item_id, uint64_t hash)
+{
+    uint32_t position = index_home(&stock->item_index, hash);
+    uint32_t slot;
+    while ((slot = index_next(&stock->item_index, hash, &position)) != INDEX_SLOT_NONE) {
+        if (item_at(stock, slot)->settings.item_id == item_id)
+            return slot;
+    }
+    return STOCK_SLOT_NONE;
+}
+
+uint32_t reservation_find(const struct stock *stock, uint32_t item_slot, struct id128 id,
+                          uint64_t hash)
+{
+    uint32_t position = index_home(&stock->reservation_index, hash);
+    uint32_t slot;
+    while ((slot = index_next(&stock->reservation_index, hash, &position)) != INDEX_SLOT_NONE) {
+        const struct reservation *reservation = reservation_at(stock, slot);
+        if (id128_equal(reservation->id, id) && reservation->item_slot == item_slot)
+            return slot;
+    }
+    return STOCK_SLOT_NONE;
+}
+
+uint32_t buyer_find(const struct stock *stock, uint32_t item_slot, uint64_t buyer_id, uint64_t hash)
+{
+    uint32_t position = index_home(&stock->buyer_index, hash);
+    uint32_t slot;
+    while ((slot = index_next(&stock->buyer_index, hash, &position)) != INDEX_SLOT_NONE) {
+        const struct buyer *buyer = buyer_at(stock, slot);
+        if (buyer->buyer_id == buyer_id && buyer->item_slot == item_slot)
+            return slot;
+    }
+    return STOCK_SLOT_NONE;
+}
+
+/* ---- ahead of a decision ---- */
+
+/* A new hold looks at its buyer, unless the item is sold out. */
+static bool will_look_at_buyer(const struct stock *stock, const struct stock_request *row)
+{
+    if (row->op != STOCK_OP_RESERVE || row->buyer_id == 0)
+        return false;
+    uint32_t slot = item_find(stock, row->item_id, row->item_hash);
+    return slot != STOCK_SLOT_NONE && item_available(item_at(stock, slot)) != 0;
+}
+
+static void prefetch_reservation(const struct stock *stock, uint64_t hash)
+{
+    uint32_t position = index_home(&stock->reservation_index, hash);
+    uint32_t slot = index_next(&stock->reservation_index, hash, &position);
+    if (slot != INDEX_SLOT_NONE)
+        __builtin_prefetch(reservation_at(stock, slot));
+}
+
+/* The second pass reads the lines that the first has asked for, so the waits of all rows overlap.
+ */
+void stock_prepare(const struct stock *stock, struct stock_request *rows, uint32_t row_count)
+{
+    for (uint32_t i = 0; i < row_count; i++) {
+        struct stock_request *row = &rows[i];
+        row->item_hash = item_hash(stock, row->item_id);
+        row->reservation_hash = reservation_hash(stock, row->item_id, row->reservation_id);
+        row->buyer_hash = buyer_hash(stock, row->item_id, row->buyer_id);
+        index_prefetch(&stock->item_index, row->item_hash);
+        index_prefetch(&stock->reservation_index, row->reservation_hash);
+    }
+    for (uint32_t i = 0; i < row_count; i++) {
+        if (will_look_at_buyer(stock, &rows[i]))
+            index_prefetch(&stock->buyer_index, rows[i].buyer_hash);
+        prefetch_reservation(stock, rows[i].reservation_hash);
+    }
+}
