@@ -11,10 +11,21 @@
  *     record                  u16 length (multiple of 8, itself included) | bytes ...
  *
  * Records are opaque here but for their length. Record number i of a group has the LSN
- * first_lsn + i. */
+ * first_lsn + i.
+ *
+ * What the reader's rules rely on, and the writer must keep:
+ *   - A segment file is made whole (its full size, all zeros) and synced before its header is
+ *     written.
+ *   - A segment's header is written when every group before it is durable, and the first group of a
+ *     segment when its header is.
+ *   - A group is written when the group before it is durable, so one write at most is in flight.
+ *   - Padding is zero. What follows the last group, to the end of the last file, is zero before the
+ *     first write after a start. */
 
 #include "base/id.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -85,7 +96,8 @@ struct log_group_header {
 void log_segment_header_encode(const struct log_segment_header *header, uint8_t *block);
 
 /* NULL, or what is wrong (static text). `header_out->version` is set even when it is the version
- * that is wrong. */
+ * that is wrong: other than LOG_FORMAT_VERSION then. It is 0 when the block is no header or its
+ * checksum is wrong. Every version keeps the first 20 bytes and what the checksum covers. */
 const char *log_segment_header_decode(const uint8_t *block, struct log_segment_header *header_out);
 
 /* Seed for checksums of a group at this offset of this segment. */
@@ -100,6 +112,9 @@ uint64_t log_group_header_encode(const struct log_group_header *header, uint64_t
 const char *log_group_header_decode(const uint8_t *from, uint64_t seed,
                                     struct log_group_header *header_out,
                                     uint64_t *header_checksum_out);
+
+/* True when all bytes are zero, as they are where nothing was written yet. */
+bool log_bytes_are_zero(const uint8_t *from, size_t from_bytes);
 
 /* Bytes that a group with this payload takes on disk: header, payload, padding. */
 static inline uint32_t log_group_bytes(uint32_t payload_bytes)

@@ -36,11 +36,13 @@ struct log_manifest {
     } eras[LOG_MANIFEST_ERA_COUNT_MAX];
 };
 
-/* Writes the text (room for LOG_MANIFEST_BYTES_MAX) and returns its length. */
+/* Writes the text (room for LOG_MANIFEST_BYTES_MAX) and returns its length. `version` is
+ * LOG_FORMAT_VERSION. */
 size_t log_manifest_encode(const struct log_manifest *manifest, char *to);
 
-/* NULL, or what is wrong (static text). `version` is set even when it is the version that is wrong.
- */
+/* NULL, or what is wrong (static text that reads well behind "MANIFEST: "). `version` is set even
+ * when it is the version that is wrong: other than LOG_FORMAT_VERSION then. It is 0 when the text
+ * is damaged. Every version keeps the first two lines and the last one. */
 const char *log_manifest_decode(const char *from, size_t from_bytes,
                                 struct log_manifest *manifest_out);
 

@@ -5,11 +5,16 @@
  * tools, the simulator and the fuzzer share it.
  *
  * The rules (docs/log-format.md has the table):
- *   - An end is good when everything behind the last group is zero.
- *   - Bad bytes with no valid group behind them, in this segment and all later ones, are a torn
- * tail: the write in flight when the machine stopped. It was never acknowledged.
- *   - Bad bytes with a valid group behind them are damage, as are a gap in the numbers, a broken
- * chain, an epoch that goes down, a record that the caller refuses, and a missing segment. */
+ *   - An end is good when everything behind the last group is zero, unused segment files included.
+ *   - Bad bytes with nothing of ours behind them are a torn tail: the write in flight when the
+ *     machine stopped, a group's or a new segment's header. It was never acknowledged.
+ *   - Bad bytes with a valid group behind them in the segment, or with a later file in use, are
+ *     damage: one write at most was in flight. So are a gap in the numbers, a broken chain, an
+ *     epoch that goes down, a record that the caller refuses, a missing segment, and a segment in
+ *     use whose file has not the size that its header says.
+ *
+ * A log that is being written while it is read may look torn, and in rare moments damaged: real
+ * damage is found again at the same place. */
 
 #include "log/format.h"
 
@@ -50,7 +55,13 @@ enum log_status {
     LOG_IO = 4,      /* the read callback failed with `io_error` */
 };
 
-/* Where and how reading ended. With GOOD and TORN_TAIL a writer goes on from here. */
+/* "torn tail". Static memory. */
+const char *log_status_text(enum log_status status);
+
+/* Where and how reading ended. With GOOD and TORN_TAIL a writer goes on from here. With TORN_TAIL
+ * it first clears everything from `offset` to the end of that segment and all later files; when
+ * `segment_used_count` is 0 that is from the start of the first file. A log without a used segment,
+ * or with a last segment that has no group yet, is good: `offset` is 0 or LOG_BLOCK_BYTES. */
 struct log_end {
     enum log_status status;
     uint32_t segment_index; /* the last segment with a valid header; with DAMAGED, VERSION, IO the
@@ -63,9 +74,10 @@ struct log_end {
     uint64_t chain;
     uint64_t epoch;   /* of the last group; 0 when there is none */
     uint64_t time_ms; /* of the last group */
-    uint64_t record_count;
-    int io_error;     /* negative errno */
-    char reason[160]; /* one line, without file and offset; empty when GOOD */
+    uint64_t group_count;
+    uint64_t record_count; /* delivered */
+    int io_error;          /* negative errno */
+    char reason[160];      /* one line, without file and offset; empty when GOOD */
 };
 
 /* Reads everything. `record` may be NULL. Uses `buffer` (of LOG_GROUP_BYTES_MAX bytes, the
