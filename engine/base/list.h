@@ -39,6 +39,14 @@ static inline bool list_is_linked(const struct list *link)
     return link->next != link;
 }
 
+static inline void list_push_head(struct list *head, struct list *link)
+{
+    link->next = head->next;
+    link->previous = head;
+    head->next->previous = link;
+    head->next = link;
+}
+
 static inline void list_push_tail(struct list *head, struct list *link)
 {
     link->previous = head->previous;

@@ -6,7 +6,7 @@
 
 enum { HUGE_PAGE_BYTES = 2 << 20 };
 
-void *memory_map(size_t bytes)
+static void *map(size_t bytes, int advice)
 {
     hf_assert(bytes > 0);
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
@@ -14,8 +14,24 @@ void *memory_map(size_t bytes)
     if (memory == MAP_FAILED)
         return NULL;
     if (bytes >= HUGE_PAGE_BYTES)
-        (void)madvise(memory, bytes, MADV_HUGEPAGE); /* a wish: without it, only slower */
+        (void)madvise(memory, bytes, advice); /* a wish: without it, only slower or larger */
     return memory;
+}
+
+void *memory_map(size_t bytes)
+{
+    return map(bytes, MADV_HUGEPAGE);
+}
+
+void *memory_map_sparse(size_t bytes)
+{
+    return map(bytes, MADV_NOHUGEPAGE);
+}
+
+void memory_forget(void *memory, size_t bytes)
+{
+    int failed = madvise(memory, bytes, MADV_DONTNEED);
+    hf_assert(!failed);
 }
 
 void memory_unmap(void *memory, size_t bytes)

@@ -57,14 +57,16 @@ void io_destroy(struct io **io);
 
 /* Starts what was prepared, waits until something completes or the monotonic clock reaches
  * `wake_at_ns` (0: do not wait; UINT64_MAX: as long as it takes), and runs the `done` of all that
- * completed. One system call in the usual case. */
+ * completed. May return earlier, with nothing done: after a signal, or woken twice. One system call
+ * in the usual case. */
 void io_turn(struct io *io, uint64_t wake_at_ns);
 
 /* Both clocks, read now. */
 struct clock_reading io_clock(struct io *io);
 
 /* Makes io_turn() of `target` return soon. `self` is the caller's own, or NULL when the calling
- * thread has none. The only function for foreign threads. */
+ * thread has none. With `self` it may leave only with the caller's next io_turn(). The only
+ * function for foreign threads. */
 void io_wake(struct io *self, struct io *target);
 
 /* ---- sockets ---- */
@@ -86,6 +88,9 @@ void io_recv(struct io *io, struct io_op *op, int fd, void *buffer, uint32_t byt
 
 /* Result: bytes sent, at least 1. May be fewer than asked; the caller goes on. */
 void io_send(struct io *io, struct io_op *op, int fd, const void *buffer, uint32_t bytes);
+
+/* Ends our direction only: the peer gets what was sent, then the end of the stream. */
+void io_shutdown_send(struct io *io, int fd);
 
 /* Ends both directions, so that pending operations on the socket complete soon. */
 void io_shutdown(struct io *io, int fd);

@@ -48,6 +48,12 @@ enum {
     DIRECTORY_MODE = 0750,
 };
 
+/* User data other than the address of an operation. */
+enum {
+    MESSAGE_USER_DATA = 0,  /* at the receiver of a wake-up */
+    MESSAGE_FAILED_TAG = 1, /* at its sender, in the lowest bit of the receiver's address */
+};
+
 struct io {
     struct io_uring ring;
     struct io_op *completed_head; /* taken off the queue, `done` not run yet */
@@ -116,6 +122,16 @@ static void completed_push(struct io *io, struct io_op *op, int32_t result)
     io->completed_tail = op;
 }
 
+static void wake_by_eventfd(const struct io *target)
+{
+    uint64_t one = 1;
+    ssize_t written;
+    do
+        written = write(target->wake_fd, &one, sizeof one);
+    while (written < 0 && errno == EINTR);
+    hf_assert(written == sizeof one);
+}
+
 static void harvest(struct io *io)
 {
     struct io_uring_cqe *cqe;
@@ -123,7 +139,11 @@ static void harvest(struct io *io)
     unsigned count = 0;
     io_uring_for_each_cqe(&io->ring, head, cqe)
     {
-        completed_push(io, (struct io_op *)(uintptr_t)cqe->user_data, cqe->res);
+        if (cqe->user_data & MESSAGE_FAILED_TAG)
+            wake_by_eventfd(
+                (struct io *)(uintptr_t)(cqe->user_data & ~(uint64_t)MESSAGE_FAILED_TAG));
+        else if (cqe->user_data != MESSAGE_USER_DATA)
+            completed_push(io, (struct io_op *)(uintptr_t)cqe->user_data, cqe->res);
         count++;
     }
     io_uring_cq_advance(&io->ring, count);
@@ -410,15 +430,21 @@ struct clock_reading io_clock(struct io *io)
                                   .wall_ns = clock_ns(CLOCK_REALTIME)};
 }
 
+/* Between two cores a message from ring to ring: measured 41 us for a round trip of wake-ups and 12
+ * us of CPU time for each side, against 49 and 18 with an eventfd, and it leaves with the turn's
+ * own entry. The message fails when the target has not started (or the kernel has none,
+ * before 5.18): then its completion comes back here and the eventfd does it. Foreign threads use
+ * that at once. */
 void io_wake(struct io *self, struct io *target)
 {
-    (void)self;
-    uint64_t one = 1;
-    ssize_t written;
-    do
-        written = write(target->wake_fd, &one, sizeof one);
-    while (written < 0 && errno == EINTR);
-    hf_assert(written == sizeof one);
+    if (self == NULL || !self->is_started) {
+        wake_by_eventfd(target);
+        return;
+    }
+    struct io_uring_sqe *sqe = next_sqe(self);
+    io_uring_prep_msg_ring(sqe, target->ring.ring_fd, 0, MESSAGE_USER_DATA, 0);
+    io_uring_sqe_set_flags(sqe, IOSQE_CQE_SKIP_SUCCESS);
+    io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)target | MESSAGE_FAILED_TAG);
 }
 
 /* ---- sockets ---- */
@@ -496,6 +522,12 @@ void io_send(struct io *io, struct io_op *op, int fd, const void *buffer, uint32
             .kind = REQUEST_SEND, .fd = fd, .buffer = (void *)(uintptr_t)buffer, .bytes = bytes});
 }
 
+void io_shutdown_send(struct io *io, int fd)
+{
+    (void)io;
+    (void)shutdown(fd, SHUT_WR); /* ENOTCONN: the other side was faster */
+}
+
 void io_shutdown(struct io *io, int fd)
 {
     (void)io;
@@ -510,6 +542,9 @@ void io_close(struct io *io, int fd)
 
 /* ---- files: asynchronous ---- */
 
+/* Durable by RWF_DSYNC. Measured for 4 KiB and 1 MiB, directly on ext4: 100 and 385 us; the same
+ * with O_DSYNC at opening, which would not leave the choice to each write; 127 and 412 us with a
+ * linked fsync, which goes through a kernel worker. */
 void io_file_write(struct io *io, struct io_op *op, int fd, const void *buffer, uint32_t bytes,
                    uint64_t offset, bool is_durable)
 {
