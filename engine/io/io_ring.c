@@ -369,8 +369,10 @@ fail_memory:
 void io_start(struct io *io)
 {
     hf_assert(!io->is_started);
+    /* By number: Debian's liburing 2.3 does not export io_uring_enable_rings(). */
     if (io->ring.flags & IORING_SETUP_R_DISABLED)
-        check_enter(io_uring_enable_rings(&io->ring));
+        check_enter(
+            io_uring_register((unsigned)io->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0));
     /* Spares every entry the look-up of the descriptor; without it all works as well. */
     (void)io_uring_register_ring_fd(&io->ring);
     io->is_started = true;

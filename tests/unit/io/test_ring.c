@@ -1,0 +1,468 @@
+/* io/io.h over the real io_uring: sockets on loopback, files in a directory directory. */
+
+#include "io/io.h"
+
+#include "test_directory.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+struct operation {
+    struct io_op op;
+    int32_t result;
+    uint32_t done_count;
+};
+
+static void note(struct io_op *op, int32_t result)
+{
+    struct operation *operation = op->context;
+    operation->result = result;
+    operation->done_count++;
+}
+
+static void prepare(struct operation *operation)
+{
+    *operation = (struct operation){.op = {.done = note}};
+    operation->op.context = operation;
+}
+
+static struct io *started(uint32_t op_count_max)
+{
+    struct io *io = NULL;
+    char message[256];
+    enum io_status status =
+        io_create(&(struct io_options){.op_count_max = op_count_max}, &io, message);
+    cr_assert(status == IO_OK, "%s", message);
+    io_start(io);
+    return io;
+}
+
+static uint64_t now_ns(struct io *io)
+{
+    return io_clock(io).monotonic_ns;
+}
+
+/* Turns until the operation is done, five seconds at most. */
+static int32_t finish(struct io *io, struct operation *operation)
+{
+    uint64_t until_ns = now_ns(io) + 5000000000u;
+    while (operation->op.is_pending && now_ns(io) < until_ns)
+        io_turn(io, until_ns);
+    cr_assert(!operation->op.is_pending);
+    cr_assert_eq(operation->done_count, 1);
+    return operation->result;
+}
+
+/* ---- the turn ---- */
+
+Test(turn, done_runs_inside_the_turn_and_not_when_the_operation_is_started)
+{
+    struct io *io = started(8);
+    int pair[2];
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    struct operation send;
+    prepare(&send);
+    io_send(io, &send.op, pair[0], "x", 1);
+    cr_assert(send.op.is_pending);
+    cr_assert_eq(send.done_count, 0);
+    cr_assert_eq(finish(io, &send), 1);
+    io_destroy(&io);
+    cr_assert_null(io);
+}
+
+Test(turn, one_turn_delivers_everything_that_is_ready)
+{
+    enum { COUNT = 200 };
+    struct io *io = started(COUNT);
+    static struct operation recvs[COUNT];
+    static char bytes[COUNT];
+    static int pairs[COUNT][2];
+    for (int i = 0; i < COUNT; i++) {
+        cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pairs[i]), 0);
+        prepare(&recvs[i]);
+        io_recv(io, &recvs[i].op, pairs[i][0], &bytes[i], 1);
+    }
+    io_turn(io, 0);
+    for (int i = 0; i < COUNT; i++)
+        cr_assert_eq(write(pairs[i][1], "y", 1), 1);
+    io_turn(io, now_ns(io) + 1000000000u);
+    for (int i = 0; i < COUNT; i++)
+        cr_assert_eq(recvs[i].done_count, 1, "operation %d", i);
+    io_destroy(&io);
+}
+
+Test(turn, more_operations_than_the_rings_hold_all_complete)
+{
+    enum { COUNT = 20000 };
+    struct io *io = started(8);
+    struct test_directory directory;
+    test_directory_make(&directory);
+    int fd = io_file_open(io, test_directory_file(&directory, "file"), IO_FILE_CREATE);
+    cr_assert(fd >= 0);
+    static struct operation writes[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        prepare(&writes[i]);
+        io_file_write(io, &writes[i].op, fd, "z", 1, (uint64_t)i, false);
+    }
+    for (int i = 0; i < COUNT; i++)
+        cr_assert_eq(finish(io, &writes[i]), 1);
+    cr_assert_eq(io_file_size(io, fd), COUNT);
+    io_close(io, fd);
+    io_destroy(&io);
+    test_directory_remove(&directory);
+}
+
+static struct io *chain_io;
+static int chain_fd;
+
+static void start_next(struct io_op *op, int32_t result)
+{
+    struct operation *operation = op->context;
+    cr_assert_eq(result, 1);
+    if (++operation->done_count < 100)
+        io_file_write(chain_io, op, chain_fd, "z", 1, operation->done_count, false);
+}
+
+Test(turn, done_may_start_the_same_operation_again)
+{
+    chain_io = started(1);
+    struct test_directory directory;
+    test_directory_make(&directory);
+    chain_fd = io_file_open(chain_io, test_directory_file(&directory, "file"), IO_FILE_CREATE);
+    struct operation write;
+    prepare(&write);
+    write.op.done = start_next;
+    io_file_write(chain_io, &write.op, chain_fd, "z", 1, 0, false);
+    uint64_t until_ns = now_ns(chain_io) + 5000000000u;
+    while (write.op.is_pending && now_ns(chain_io) < until_ns)
+        io_turn(chain_io, until_ns);
+    cr_assert_eq(write.done_count, 100);
+    io_close(chain_io, chain_fd);
+    io_destroy(&chain_io);
+    test_directory_remove(&directory);
+}
+
+Test(turn, with_nothing_to_do_it_ends_at_the_given_time_and_not_before)
+{
+    struct io *io = started(8);
+    uint64_t wake_at_ns = now_ns(io) + 20000000u;
+    io_turn(io, wake_at_ns);
+    cr_assert_geq(now_ns(io), wake_at_ns);
+    io_turn(io, wake_at_ns); /* passed already */
+    io_turn(io, 0);
+    cr_assert_lt(now_ns(io), wake_at_ns + 2000000000u);
+    io_destroy(&io);
+}
+
+/* ---- waking ---- */
+
+static void *wake_it(void *target)
+{
+    usleep(20000);
+    io_wake(NULL, target);
+    return NULL;
+}
+
+Test(wake, a_foreign_thread_ends_a_turn_that_waits_for_ever, .timeout = 10)
+{
+    struct io *io = started(8);
+    for (int round = 0; round < 3; round++) {
+        pthread_t thread;
+        cr_assert_eq(pthread_create(&thread, NULL, wake_it, io), 0);
+        io_turn(io, UINT64_MAX);
+        pthread_join(thread, NULL);
+    }
+    io_destroy(&io);
+}
+
+static void *turn_until_woken(void *context)
+{
+    struct io *io = context;
+    io_start(io);
+    io_turn(io, UINT64_MAX);
+    return NULL;
+}
+
+Test(wake, before_the_start_of_the_other_thread_is_not_lost, .timeout = 10)
+{
+    struct io *self = started(8);
+    struct io *target = NULL;
+    char message[256];
+    cr_assert_eq(io_create(&(struct io_options){.op_count_max = 8}, &target, message), IO_OK);
+    io_wake(self, target);
+    io_turn(self, 0);
+    pthread_t thread;
+    cr_assert_eq(pthread_create(&thread, NULL, turn_until_woken, target), 0);
+    pthread_join(thread, NULL);
+    io_destroy(&target);
+    io_destroy(&self);
+}
+
+static void *start_and_wake(void *context)
+{
+    struct io **pair = context;
+    io_start(pair[0]);
+    io_wake(pair[0], pair[1]);
+    io_turn(pair[0], 0);
+    return NULL;
+}
+
+Test(wake, from_another_core_ends_a_turn_that_waits_for_ever, .timeout = 10)
+{
+    struct io *self = started(8);
+    struct io *other = NULL;
+    char message[256];
+    cr_assert_eq(io_create(&(struct io_options){.op_count_max = 8}, &other, message), IO_OK);
+    struct io *pair[2] = {other, self};
+    pthread_t thread;
+    cr_assert_eq(pthread_create(&thread, NULL, start_and_wake, pair), 0);
+    io_turn(self, UINT64_MAX);
+    pthread_join(thread, NULL);
+    io_destroy(&other);
+    io_destroy(&self);
+}
+
+/* ---- sockets ---- */
+
+static void port_text(struct io *io, int listen_fd, char *text)
+{
+    snprintf(text, 8, "%u", io_listen_port(io, listen_fd));
+}
+
+static int connect_to(uint16_t port)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+Test(socket, accept_recv_send_and_shutdown)
+{
+    struct io *io = started(8);
+    int listen_fd = io_listen(io, "127.0.0.1", "0", false);
+    cr_assert(listen_fd >= 0);
+    struct operation accept_op;
+    prepare(&accept_op);
+    io_accept(io, &accept_op.op, listen_fd);
+    io_turn(io, 0);
+    cr_assert_eq(accept_op.done_count, 0, "it waits although the socket is non-blocking");
+    int client = connect_to(io_listen_port(io, listen_fd));
+    int fd = finish(io, &accept_op);
+    cr_assert(fd >= 0);
+
+    char buffer[16];
+    struct operation recv_op;
+    struct operation send_op;
+    prepare(&recv_op);
+    io_recv(io, &recv_op.op, fd, buffer, sizeof buffer);
+    io_turn(io, 0);
+    cr_assert_eq(write(client, "hello", 5), 5);
+    cr_assert_eq(finish(io, &recv_op), 5);
+    cr_assert_arr_eq(buffer, "hello", 5);
+    prepare(&send_op);
+    io_send(io, &send_op.op, fd, "world", 5);
+    cr_assert_eq(finish(io, &send_op), 5);
+    cr_assert_eq(read(client, buffer, sizeof buffer), 5);
+
+    prepare(&recv_op);
+    io_recv(io, &recv_op.op, fd, buffer, sizeof buffer);
+    io_turn(io, 0);
+    io_shutdown(io, fd);
+    cr_assert_eq(finish(io, &recv_op), 0);
+    cr_assert_eq(read(client, buffer, sizeof buffer), 0);
+    close(client);
+    prepare(&send_op);
+    io_send(io, &send_op.op, fd, "late", 4);
+    cr_assert_eq(finish(io, &send_op), -EPIPE);
+    io_close(io, fd);
+    io_close(io, listen_fd);
+    io_destroy(&io);
+}
+
+Test(socket, a_port_in_use_is_told_and_shared_ones_are_shared)
+{
+    struct io *io = started(8);
+    char port[8];
+    int first = io_listen(io, "127.0.0.1", "0", false);
+    port_text(io, first, port);
+    cr_assert_eq(io_listen(io, "127.0.0.1", port, false), -EADDRINUSE);
+    cr_assert_eq(io_listen(io, "127.0.0.1", port, true), -EADDRINUSE);
+    int shared = io_listen(io, "localhost", "0", true);
+    cr_assert(shared >= 0);
+    port_text(io, shared, port);
+    int other = io_listen(io, "localhost", port, true);
+    cr_assert(other >= 0);
+    cr_assert_eq(io_listen_port(io, shared), io_listen_port(io, other));
+    io_close(io, first);
+    io_close(io, shared);
+    io_close(io, other);
+    io_destroy(&io);
+}
+
+Test(socket, a_host_or_port_that_does_not_resolve_is_invalid)
+{
+    struct io *io = started(8);
+    cr_assert_eq(io_listen(io, "not a host", "0", false), -EINVAL);
+    cr_assert_eq(io_listen(io, "127.0.0.1", "seven", false), -EINVAL);
+    cr_assert_eq(io_listen(io, "192.0.2.1", "0", false), -EADDRNOTAVAIL);
+    io_destroy(&io);
+}
+
+/* ---- files ---- */
+
+Test(file, durable_direct_write_is_read_back)
+{
+    struct io *io = started(8);
+    struct test_directory directory;
+    test_directory_make(&directory);
+    static _Alignas(4096) uint8_t written[8192];
+    static _Alignas(4096) uint8_t seen[8192];
+    io_random(io, written, sizeof written);
+    int fd =
+        io_file_open(io, test_directory_file(&directory, "file"), IO_FILE_CREATE | IO_FILE_DIRECT);
+    cr_assert(fd >= 0);
+    cr_assert_eq(io_file_allocate(io, fd, 1 << 20), 0);
+    cr_assert_eq(io_file_size(io, fd), 1 << 20);
+
+    struct operation write;
+    prepare(&write);
+    io_file_write(io, &write.op, fd, written, sizeof written, 4096, true);
+    cr_assert_eq(finish(io, &write), sizeof written);
+    struct operation sync;
+    prepare(&sync);
+    io_file_sync(io, &sync.op, fd, true);
+    cr_assert_eq(finish(io, &sync), 0);
+    prepare(&sync);
+    io_file_sync(io, &sync.op, fd, false);
+    cr_assert_eq(finish(io, &sync), 0);
+
+    cr_assert_eq(io_file_read(io, fd, seen, sizeof seen, 4096), 0);
+    cr_assert_arr_eq(seen, written, sizeof seen);
+    cr_assert_eq(io_file_read(io, fd, seen, sizeof seen, (1 << 20) - 4096), -ENODATA);
+    io_close(io, fd);
+    io_destroy(&io);
+    test_directory_remove(&directory);
+}
+
+Test(file, a_failed_write_is_passed_on)
+{
+    struct io *io = started(8);
+    struct test_directory directory;
+    test_directory_make(&directory);
+    io_close(io, io_file_open(io, test_directory_file(&directory, "file"), IO_FILE_CREATE));
+    int fd = io_file_open(io, test_directory_file(&directory, "file"), IO_FILE_READ);
+    struct operation write;
+    prepare(&write);
+    io_file_write(io, &write.op, fd, "x", 1, 0, true);
+    cr_assert_eq(finish(io, &write), -EBADF);
+    cr_assert_eq(io_file_write_now(io, fd, "x", 1, 0), -EBADF);
+    io_close(io, fd);
+    io_destroy(&io);
+    test_directory_remove(&directory);
+}
+
+static void count_name(void *context, const char *name)
+{
+    int *counts = context;
+    counts[0]++;
+    counts[1] += strcmp(name, "new") == 0;
+}
+
+Test(file, names_and_locks)
+{
+    struct io *io = started(8);
+    struct test_directory directory;
+    test_directory_make(&directory);
+    const char *old_path = test_directory_file(&directory, "old");
+    const char *new_path = test_directory_file(&directory, "new");
+    const char *folder = test_directory_file(&directory, "folder");
+    int fd = io_file_open(io, old_path, IO_FILE_CREATE);
+    cr_assert(fd >= 0);
+    cr_assert_eq(io_file_open(io, old_path, IO_FILE_CREATE), -EEXIST);
+    cr_assert_eq(io_file_open(io, new_path, 0), -ENOENT);
+    cr_assert_eq(io_file_lock(io, fd), 0);
+    int second = io_file_open(io, old_path, 0);
+    cr_assert_eq(io_file_lock(io, second), -EWOULDBLOCK);
+    io_close(io, fd);
+    cr_assert_eq(io_file_lock(io, second), 0);
+    io_close(io, second);
+
+    cr_assert_eq(io_file_rename(io, old_path, new_path), 0);
+    cr_assert_eq(io_directory_create(io, folder), 0);
+    cr_assert_eq(io_directory_create(io, folder), 0);
+    cr_assert_eq(io_directory_create(io, new_path), -ENOTDIR);
+    cr_assert_eq(io_directory_create(io, test_directory_file(&directory, "no/folder")), -ENOENT);
+    cr_assert_eq(io_directory_sync(io, directory.path), 0);
+    int counts[2] = {0, 0};
+    cr_assert_eq(io_directory_list(io, directory.path, count_name, counts), 0);
+    cr_assert_eq(counts[0], 2);
+    cr_assert_eq(counts[1], 1);
+    cr_assert_eq(io_file_remove(io, new_path), 0);
+    cr_assert_eq(io_file_remove(io, new_path), -ENOENT);
+    io_destroy(&io);
+    test_directory_remove(&directory);
+}
+
+/* ---- where io_uring is missing ---- */
+
+/* What a container's profile does. */
+static void block_io_uring(int error)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
+    cr_assert_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    cr_assert_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+static enum io_status create_blocked(int error, char *message)
+{
+    struct io *io = NULL;
+    block_io_uring(error);
+    enum io_status status = io_create(&(struct io_options){.op_count_max = 8}, &io, message);
+    cr_assert_null(io);
+    cr_assert_lt(strlen(message), 256);
+    return status;
+}
+
+Test(create, when_a_profile_forbids_io_uring_says_what_to_allow)
+{
+    char message[256];
+    cr_assert_eq(create_blocked(EPERM, message), IO_BLOCKED);
+    cr_assert(strstr(message, "seccomp") != NULL || strstr(message, "sysctl") != NULL, "%s",
+              message);
+}
+
+Test(create, when_the_kernel_has_no_io_uring_is_blocked)
+{
+    char message[256];
+    cr_assert_eq(create_blocked(ENOSYS, message), IO_BLOCKED);
+    cr_assert(strstr(message, "seccomp") != NULL, "%s", message);
+}
+
+Test(create, when_no_set_of_flags_is_known_is_unsupported)
+{
+    char message[256];
+    cr_assert_eq(create_blocked(EINVAL, message), IO_UNSUPPORTED);
+    cr_assert(strstr(message, "5.11") != NULL, "%s", message);
+}
+
+Test(create, without_memory_says_so)
+{
+    char message[256];
+    cr_assert_eq(create_blocked(ENOMEM, message), IO_NO_MEMORY);
+    cr_assert(strstr(message, "ulimit") != NULL, "%s", message);
+}
