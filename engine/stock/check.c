@@ -3,6 +3,8 @@
 /* Checks records that come from a log, where each is well-formed (stock_record_decode() saw to
  * that) and need not be true. What passes here can be committed without breaking an invariant. */
 
+const char stock_check_full[] = "a table is full";
+
 static const char *check_item_created(const struct stock *stock, struct stock_record *record)
 {
     const struct stock_item_settings *settings = &record->item;
@@ -11,7 +13,7 @@ static const char *check_item_created(const struct stock *stock, struct stock_re
     if (item_find(stock, settings->item_id, item_hash(stock, settings->item_id)) != STOCK_SLOT_NONE)
         return "item exists already";
     if (slab_is_full(&stock->items))
-        return "item table is full";
+        return stock_check_full;
     record->item_slot = slab_next(&stock->items);
     return NULL;
 }
@@ -40,7 +42,7 @@ static const char *check_buyer(const struct stock *stock, const struct stock_rec
     uint64_t hash = buyer_hash(stock, event->item_id, event->buyer_id);
     uint32_t slot = buyer_find(stock, record->item_slot, event->buyer_id, hash);
     if (slot == STOCK_SLOT_NONE)
-        return slab_is_full(&stock->buyers) ? "buyer table is full" : NULL;
+        return slab_is_full(&stock->buyers) ? stock_check_full : NULL;
     const struct buyer *buyer = buyer_at(stock, slot);
     if ((uint64_t)buyer->units_held + buyer->units_sold + event->quantity > BUYER_UNITS_MAX)
         return "buyer has more units than can be counted";
@@ -62,7 +64,7 @@ static const char *check_held(const struct stock *stock, const struct item *item
     if (item->settings.stock != STOCK_UNLIMITED && item_available(item) < event->quantity)
         return "more units held than there are";
     if (slab_is_full(&stock->reservations))
-        return "reservation table is full";
+        return stock_check_full;
     record->reservation_slot = slab_next(&stock->reservations);
     return check_buyer(stock, record);
 }

@@ -178,8 +178,10 @@ void stock_decide_item_update(const struct stock *stock, const struct stock_item
                               struct stock_record *record_out);
 
 /* Is this record legal in this state? NULL, or why not (static text). For records from a log,
- * before stock_commit(). Fills in the record's hints. Running out of a table is told here too.
+ * before stock_commit(). Fills in the record's hints. A table that is full is told as
+ * stock_check_full: the record may be right, and the options are too small for it.
  * Limits and windows are not checked again: rules may change without changing history. */
+extern const char stock_check_full[];
 const char *stock_check(const struct stock *stock, struct stock_record *record);
 
 /* Applies one record that decide made or check passed, just now. Replies about its item wait for
