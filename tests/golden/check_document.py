@@ -21,7 +21,7 @@ ROOT = os.path.join(HERE, "..", "..")
 
 
 def declarations(protoc, folder, files, scratch):
-    """Messages and enums by name, as text, without the options of fields ([packed] is the default)."""
+    """Messages and enums by name, as text; without field options, as [packed] is the default."""
     with tempfile.NamedTemporaryFile(dir=scratch) as out:
         subprocess.run([protoc, "--proto_path=" + folder, "--descriptor_set_out=" + out.name]
                        + files, check=True)
@@ -69,7 +69,8 @@ def check_dumps(document, vectors):
 def check_cores(document, vectors):
     golden = {(choice["item_id"], choice["hash"], choice["core_of_4"])
               for choice in vectors["cores"]}
-    rows = re.findall(r"^\| (\d+) \| `([0-9a-f ]+)` \| 0x([0-9a-f]{16}) \| (\d) \|$", document, re.M)
+    row = r"^\| (\d+) \| `([0-9a-f ]+)` \| 0x([0-9a-f]{16}) \| (\d) \|$"
+    rows = re.findall(row, document, re.M)
     for item_id, hashed, value, core in rows:
         if (item_id, value, int(core)) not in golden:
             yield "item %s: no such golden hash" % item_id
