@@ -489,6 +489,7 @@ HF_API hf_outcome hf_item_list(hf_client *client, hf_item_cursor *cursor, uint32
 
 typedef struct hf_server_info {
     hf_outcome outcome;
+    hf_result result;
     hf_error error;
     uint8_t server_id[HF_SERVER_ID_BYTES]; /* made with its data directory */
     char server_version[65];
@@ -506,6 +507,7 @@ HF_API hf_outcome hf_get_server_info(hf_client *client, uint32_t deadline_ms,
 
 typedef struct hf_ping_reply {
     hf_outcome outcome;
+    hf_result result;
     hf_error error;
     uint64_t now_ms; /* the server's clock */
     uint64_t round_trip_us;
