@@ -1,0 +1,155 @@
+/* The manifest's text, exactly, and refused with any damage; and the names of files. */
+
+#include "log/manifest.h"
+
+#include "base/checksum.h"
+#include "log/format.h"
+
+#include <criterion/criterion.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct log_manifest manifest; /* some 16 KiB: not on the stack */
+static struct log_manifest decoded;
+static char text[LOG_MANIFEST_BYTES_MAX];
+
+static size_t encode_example(void)
+{
+    manifest = (struct log_manifest){
+        .version = LOG_FORMAT_VERSION,
+        .server_id = {.high = 0x0123456789abcdef, .low = 0xfedcba9876543210},
+        .era_count = 2,
+        .eras = {{.number = 1, .core_count = 4}, {.number = 2, .core_count = 1}},
+    };
+    return log_manifest_encode(&manifest, text);
+}
+
+/* Replaces the checksum line of `body` by a right one. */
+static const char *decode_body(const char *body)
+{
+    const int bytes = snprintf(text, sizeof text, "%schecksum %016" PRIx64 "\n", body,
+                               checksum64(body, strlen(body), 0));
+    return log_manifest_decode(text, (size_t)bytes, &decoded);
+}
+
+/* The checksum was confirmed with python3-xxhash. */
+Test(manifest, has_golden_text)
+{
+    const size_t bytes = encode_example();
+    text[bytes] = '\0';
+    cr_assert_str_eq(text, "holdfast data directory\n"
+                           "format 1\n"
+                           "server 0123456789abcdeffedcba9876543210\n"
+                           "era 1 cores 4\n"
+                           "era 2 cores 1\n"
+                           "checksum 880747929eb52ae2\n");
+}
+
+Test(manifest, decodes_to_what_was_encoded)
+{
+    const size_t bytes = encode_example();
+    cr_assert_null(log_manifest_decode(text, bytes, &decoded));
+    cr_expect_eq(decoded.version, (uint32_t)LOG_FORMAT_VERSION);
+    cr_expect(id128_equal(decoded.server_id, manifest.server_id));
+    cr_assert_eq(decoded.era_count, 2);
+    cr_expect_eq(decoded.eras[0].number, 1);
+    cr_expect_eq(decoded.eras[0].core_count, 4);
+    cr_expect_eq(decoded.eras[1].number, 2);
+    cr_expect_eq(decoded.eras[1].core_count, 1);
+}
+
+Test(manifest, with_as_many_eras_as_allowed_goes_there_and_back)
+{
+    encode_example();
+    manifest.era_count = LOG_MANIFEST_ERA_COUNT_MAX;
+    for (uint32_t i = 0; i < manifest.era_count; i++) {
+        manifest.eras[i].number = UINT64_MAX - LOG_MANIFEST_ERA_COUNT_MAX + 1 + i;
+        manifest.eras[i].core_count = LOG_CORE_COUNT_MAX;
+    }
+    const size_t bytes = log_manifest_encode(&manifest, text);
+    cr_assert_null(log_manifest_decode(text, bytes, &decoded));
+    cr_assert_eq(decoded.era_count, manifest.era_count);
+    for (uint32_t i = 0; i < manifest.era_count; i++) {
+        cr_assert_eq(decoded.eras[i].number, manifest.eras[i].number);
+        cr_assert_eq(decoded.eras[i].core_count, manifest.eras[i].core_count);
+    }
+}
+
+Test(manifest, with_any_bit_flipped_is_refused_and_names_no_version)
+{
+    const size_t bytes = encode_example();
+    for (size_t bit = 0; bit < bytes * 8; bit++) {
+        text[bit / 8] ^= (char)(1 << bit % 8);
+        cr_assert_not_null(log_manifest_decode(text, bytes, &decoded), "bit %zu", bit);
+        cr_assert_eq(decoded.version, 0, "bit %zu", bit);
+        text[bit / 8] ^= (char)(1 << bit % 8);
+    }
+}
+
+Test(manifest, cut_anywhere_or_with_a_byte_more_is_refused)
+{
+    const size_t bytes = encode_example();
+    for (size_t cut = 0; cut < bytes; cut++)
+        cr_assert_not_null(log_manifest_decode(text, cut, &decoded), "cut to %zu", cut);
+    text[bytes] = '\n';
+    cr_assert_not_null(log_manifest_decode(text, bytes + 1, &decoded));
+}
+
+Test(manifest, of_another_version_names_it_whatever_else_it_says)
+{
+    cr_assert_not_null(decode_body("holdfast data directory\nformat 2\nsomething new\n"));
+    cr_assert_eq(decoded.version, 2);
+}
+
+#define START "holdfast data directory\nformat 1\nserver 0123456789abcdef0123456789abcdef\n"
+
+Test(manifest, with_right_checksum_but_wrong_lines_is_refused)
+{
+    cr_expect_null(decode_body(START "era 1 cores 4\n"));
+    cr_expect_not_null(decode_body(START));
+    cr_expect_not_null(decode_body(START "era 0 cores 4\n"));
+    cr_expect_not_null(decode_body(START "era 1 cores 0\n"));
+    cr_expect_not_null(decode_body(START "era 1 cores 65\n"));
+    cr_expect_not_null(decode_body(START "era 01 cores 4\n"));
+    cr_expect_not_null(decode_body(START "era 1  cores 4\n"));
+    cr_expect_not_null(decode_body(START "era 1 cores 4 \n"));
+    cr_expect_not_null(decode_body(START "era 2 cores 4\nera 2 cores 1\n"));
+    cr_expect_not_null(decode_body(START "era 2 cores 4\nera 1 cores 1\n"));
+    cr_expect_not_null(decode_body(START "era 18446744073709551616 cores 1\n"));
+    cr_expect_not_null(decode_body(START "era 1 cores 4\nera"));
+    cr_expect_not_null(decode_body(START "era 1 cores 4\n\n"));
+    cr_expect_not_null(decode_body("holdfast data directory\nformat one\nera 1 cores 4\n"));
+    cr_expect_not_null(decode_body("holdfast data directory\nformat 1\nserver 0123456789ABCDEF"
+                                   "0123456789abcdef\nera 1 cores 4\n"));
+}
+
+Test(manifest, too_long_is_refused)
+{
+    memset(text, 'x', sizeof text);
+    cr_assert_not_null(log_manifest_decode(text, sizeof text, &decoded));
+}
+
+Test(manifest, names_are_as_documented)
+{
+    char name[LOG_NAME_BYTES_MAX];
+    log_core_directory_name(1, 0, name);
+    cr_expect_str_eq(name, "era-000001/core-000");
+    log_core_directory_name(UINT64_MAX, UINT32_MAX, name);
+    cr_expect_str_eq(name, "era-18446744073709551615/core-4294967295");
+    log_segment_file_name(42, name);
+    cr_expect_str_eq(name, "000000000042.log");
+}
+
+Test(manifest, only_a_segments_name_gives_a_number)
+{
+    cr_expect_eq(log_segment_file_number("000000000042.log"), 42);
+    cr_expect_eq(log_segment_file_number("999999999999.log"), 999999999999);
+    cr_expect_eq(log_segment_file_number("000000000000.log"), 0);
+    cr_expect_eq(log_segment_file_number("42.log"), 0);
+    cr_expect_eq(log_segment_file_number("0000000000042.log"), 0);
+    cr_expect_eq(log_segment_file_number("000000000042.log.tmp"), 0);
+    cr_expect_eq(log_segment_file_number("000000000042"), 0);
+    cr_expect_eq(log_segment_file_number("torn-000000000042.log"), 0);
+    cr_expect_eq(log_segment_file_number(""), 0);
+}
