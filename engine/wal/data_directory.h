@@ -16,30 +16,42 @@ enum data_directory_status {
     DATA_DIRECTORY_IO,         /* any other failure, full disk included */
 };
 
+enum {
+    DATA_DIRECTORY_PATH_BYTES = 4096, /* of any file in it, with terminator */
+    DATA_DIRECTORY_MESSAGE_BYTES = 512,
+};
+
 struct data_directory {
     struct io *io;
-    char path[4096 - LOG_NAME_BYTES_MAX * 2];
+    char path[DATA_DIRECTORY_PATH_BYTES - LOG_NAME_BYTES_MAX * 2];
     int lock_fd;
     struct log_manifest manifest;
-    char message[512]; /* after a failure: one line with path, reason and what to do */
+    char message[DATA_DIRECTORY_MESSAGE_BYTES]; /* after a failure: one line with path, reason and
+                                                   what to do */
 };
 
 /* Locks the directory and reads its manifest; makes both when the directory is new or empty. A
  * non-empty directory without a manifest is refused: it is not ours. When the newest era has
- * another number of cores a new era is added. The directory's parent must exist. `directory` is the
- * caller's memory; on failure only `message` is set. */
+ * another number of cores its logs are read and, if torn, healed, and a new era is added; so only
+ * logs of the newest era are ever torn, and each of those has one reader. The directory's parent
+ * must exist. `directory` is the caller's memory; on failure only `message` is set. */
 enum data_directory_status data_directory_open(struct data_directory *directory, struct io *io,
                                                const char *path, uint32_t core_count);
 void data_directory_close(struct data_directory *directory);
 
+/* Writes the path of one core's log of one era (DATA_DIRECTORY_PATH_BYTES). */
+void data_directory_core_path(const struct data_directory *directory, uint32_t era_index,
+                              uint32_t core, char *to);
+
 /* Reads one core's log of one era (index into the manifest) from the files, calling `record` for
  * each record. A torn tail in it is kept as a copy ("torn-TIME-…"), cut, cleared and synced, so
- * that a writer can go on; `was_torn_out` tells. On success `end_out->status` is LOG_GOOD. May run
- * in any thread: `io` is that thread's. */
+ * that a writer can go on; `was_torn_out` tells. On success `end_out->status` is LOG_GOOD and all
+ * that was read is on disk, also what a killed server had only begun to write. May run in any
+ * thread: `io` is that thread's. */
 enum data_directory_status data_directory_read_log(struct data_directory *directory, struct io *io,
                                                    uint32_t era_index, uint32_t core,
                                                    log_record_fn record, void *record_context,
                                                    struct log_end *end_out, bool *was_torn_out,
-                                                   char *message_out /* 512 bytes */);
+                                                   char *message_out);
 
 #endif
