@@ -1,0 +1,639 @@
+#include "bench/load.h"
+
+#include "base/assert.h"
+#include "bench/connection.h"
+#include "bench/process.h"
+#include "bench/progress.h"
+#include "holdfast/v1/session.pb-c.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* Life of a connection:
+ *
+ *     WAITING → CONNECTING → GREETING → OPEN ┐
+ *        ↑___________________________________│ lost, with --reconnect
+ *                                            └ lost, without: DEAD
+ *
+ * Sending begins when all are open. A frame in flight keeps its slot, and its slot its rows, until
+ * the answer; when the connection is lost and comes back, the frames of all taken slots are made
+ * again from their rows and sent again. The ids are the same, so nothing is done twice, and the
+ * time of the first sending stays, so the wait is part of the latency.
+ *
+ * Trouble that makes going on pointless (an answer that was never asked for, a server of another
+ * name) ends the run at once. When a connection is lost for good, what is in flight elsewhere is
+ * still awaited. */
+
+enum {
+    EVENTS_MAX = 256,
+    SLOT_BITS = 10, /* of a request id; above them a serial number */
+    IN_ROOM_MIN = 64 * 1024,
+    TICK_MS = 100,
+};
+
+static_assert(BENCH_PIPELINE_MAX <= 1 << SLOT_BITS, "a slot's number fits into a request id");
+
+#define NS_PER_MS        1000000ull
+#define BACKOFF_NS_MIN   (10 * NS_PER_MS)
+#define BACKOFF_NS_MAX   (500 * NS_PER_MS)
+#define TURN_NS_MAX      (TICK_MS * NS_PER_MS)
+#define REQUEST_ID_HELLO 0
+
+struct load {
+    const struct bench_options *options;
+    const struct load_target *target;
+    struct workload *workload;
+    struct load_result *result;
+
+    int epoll_fd;
+    struct connection *connections;
+    uint32_t connection_count;
+    uint32_t open_count;
+    uint64_t in_flight; /* frames */
+    bool running;       /* all connections were open once */
+    bool ending;        /* send nothing new */
+    bool aborted;       /* stop at once */
+
+    uint64_t *slot_rows; /* batch entries per slot, pipeline slots per connection */
+    uint64_t *item_ids;  /* the columns of the frame being made */
+    uint64_t *id_lows;
+    uint64_t *buyer_ids;
+    struct message_arena arena;
+    void *arena_memory;
+
+    uint64_t started_ns;
+    uint64_t quiet_since_ns; /* nothing answered since, or nothing asked until then */
+    uint64_t interrupted_ns; /* 0 = not now */
+    struct progress progress;
+};
+
+static volatile sig_atomic_t stop_asked;
+
+static void ask_to_stop(int signal_number)
+{
+    (void)signal_number;
+    stop_asked = 1;
+}
+
+/* The first trouble is the one that is told. */
+__attribute__((format(printf, 2, 3))) static void tell_trouble(struct load *load,
+                                                               const char *format, ...)
+{
+    if (load->result->trouble[0] != 0) {
+        return;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(load->result->trouble, sizeof load->result->trouble, format, arguments);
+    va_end(arguments);
+}
+
+/* ---- slots --------------------------------------------------------------------------------- */
+
+static uint64_t *rows_of(const struct load *load, const struct connection *c, uint32_t slot_number)
+{
+    uint64_t slot = c->number * load->options->pipeline + slot_number;
+    return load->slot_rows + slot * load->options->batch;
+}
+
+static void release_slot(struct load *load, struct connection *c, uint32_t slot_number)
+{
+    c->slots[slot_number].row_count = 0;
+    c->free_slots[c->free_count++] = (uint16_t)slot_number;
+    load->in_flight--;
+}
+
+static void count_lost(struct load *load, struct connection *c)
+{
+    for (uint32_t i = 0; i < load->options->pipeline; i++) {
+        struct slot *slot = &c->slots[i];
+        if (slot->row_count > 0) {
+            load->result->lost[slot->op] += slot->row_count;
+            release_slot(load, c, i);
+        }
+    }
+}
+
+/* ---- sending ------------------------------------------------------------------------------- */
+
+static void put_frame(struct load *load, struct connection *c, uint32_t slot_number)
+{
+    const struct slot *slot = &c->slots[slot_number];
+    const uint64_t *rows = rows_of(load, c, slot_number);
+    for (uint32_t i = 0; i < slot->row_count; i++) {
+        struct workload_row row = workload_row(load->workload, c->core, rows[i]);
+        load->item_ids[i] = row.item_id;
+        load->id_lows[i] = rows[i] + 1;
+        load->buyer_ids[i] = row.buyer_id;
+    }
+    struct wire_request request = {
+        .op = (enum wire_op)slot->op,
+        .row_count = slot->row_count,
+        .reservation_id_high = load->workload->run_id,
+        .hold_ms = load->options->hold_ms,
+        .item_id = load->item_ids,
+        .reservation_id_low = load->id_lows,
+        .buyer_id = load->buyer_ids,
+    };
+    uint8_t *frame = connection_room(c, wire_request_bytes_max(slot->row_count));
+    connection_added(c, wire_encode(&request, load->options->batch > 1, slot->request_id, frame));
+    load->result->frames++;
+}
+
+/* New frames into all free slots, as far as there is work. */
+static void fill(struct load *load, struct connection *c)
+{
+    while (c->free_count > 0 && !load->ending) {
+        uint32_t slot_number = c->free_slots[c->free_count - 1];
+        uint64_t now_ns = monotonic_ns();
+        enum wire_op op;
+        uint32_t count =
+            workload_take(load->workload, c->core, now_ns, (uint32_t)load->options->batch, &op,
+                          rows_of(load, c, slot_number));
+        if (count == 0) {
+            return;
+        }
+        c->free_count--;
+        c->slots[slot_number] = (struct slot){
+            .request_id = ++c->next_serial << SLOT_BITS | slot_number,
+            .sent_ns = now_ns,
+            .row_count = count,
+            .op = (uint8_t)op,
+        };
+        if (load->in_flight++ == 0) {
+            load->quiet_since_ns = now_ns;
+        }
+        put_frame(load, c, slot_number);
+    }
+}
+
+static void lose(struct load *load, struct connection *c, const char *why);
+
+static void fill_and_flush(struct load *load, struct connection *c)
+{
+    if (c->state == CONNECTION_OPEN && load->running) {
+        fill(load, c);
+        if (!connection_flush(c)) {
+            lose(load, c, strerror(errno));
+        }
+    }
+}
+
+/* What was in flight when the connection was lost, once more. */
+static void send_again(struct load *load, struct connection *c)
+{
+    for (uint32_t i = 0; i < load->options->pipeline; i++) {
+        if (c->slots[i].row_count > 0) {
+            load->result->resent += c->slots[i].row_count;
+            put_frame(load, c, i);
+        }
+    }
+}
+
+/* ---- coming and going ---------------------------------------------------------------------- */
+
+static void interruption_begins(struct load *load)
+{
+    if (!load->running || load->interrupted_ns != 0) {
+        return;
+    }
+    load->interrupted_ns = monotonic_ns();
+    if (load->result->interruption_count < LOAD_INTERRUPTIONS_MAX) {
+        load->result->interruptions[load->result->interruption_count++] =
+            (struct load_interruption){
+                .began_ns = load->interrupted_ns - load->started_ns,
+                .answered_rows = load->result->answered,
+            };
+    }
+}
+
+static void interruption_ends(struct load *load)
+{
+    if (load->interrupted_ns == 0) {
+        return;
+    }
+    uint64_t now_ns = monotonic_ns();
+    load->result->interruptions[load->result->interruption_count - 1].lasted_ns =
+        now_ns - load->interrupted_ns;
+    load->interrupted_ns = 0;
+    load->quiet_since_ns = now_ns;
+}
+
+static void give_up(struct load *load, struct connection *c)
+{
+    c->state = CONNECTION_DEAD;
+    count_lost(load, c);
+    load->ending = true;
+}
+
+static void retry_later(struct connection *c)
+{
+    c->state = CONNECTION_WAITING;
+    c->backoff_ns = c->backoff_ns == 0 ? BACKOFF_NS_MIN : 2 * c->backoff_ns;
+    c->backoff_ns = c->backoff_ns < BACKOFF_NS_MAX ? c->backoff_ns : BACKOFF_NS_MAX;
+    c->retry_at_ns = monotonic_ns() + c->backoff_ns;
+}
+
+static void lose(struct load *load, struct connection *c, const char *why)
+{
+    load->open_count -= c->state == CONNECTION_OPEN;
+    connection_close(c);
+    interruption_begins(load);
+    if (load->running && load->options->reconnect_ms > 0 && !load->aborted) {
+        retry_later(c);
+    } else {
+        tell_trouble(load, "connection %u was lost: %s", c->number, why);
+        give_up(load, c);
+    }
+}
+
+static void begin_connect(struct load *load, struct connection *c)
+{
+    c->state = CONNECTION_CONNECTING;
+    if (!connection_begin(c, load->epoll_fd, &load->target->endpoint)) {
+        lose(load, c, strerror(errno));
+    }
+}
+
+static void send_hello(struct load *load, struct connection *c)
+{
+    int error = connection_error(c);
+    if (error != 0) {
+        lose(load, c, strerror(error));
+        return;
+    }
+    Holdfast__V1__HelloRequest hello = HOLDFAST__V1__HELLO_REQUEST__INIT;
+    hello.protocol_version = FRAME_VERSION;
+    hello.client_name.data = (uint8_t *)"holdfast-bench";
+    hello.client_name.len = strlen("holdfast-bench");
+    hello.server_id.data = (uint8_t *)load->target->server_id;
+    hello.server_id.len = sizeof load->target->server_id;
+    hello.wants_core = true;
+    hello.core = c->core;
+    enum { HELLO_BYTES_MAX = 256 };
+    connection_added(c, message_encode_frame(&hello.base, FRAME_HELLO, REQUEST_ID_HELLO,
+                                             connection_room(c, HELLO_BYTES_MAX), HELLO_BYTES_MAX));
+    c->state = CONNECTION_GREETING;
+    if (!connection_flush(c)) {
+        lose(load, c, strerror(errno));
+    }
+}
+
+static void start_all(struct load *load)
+{
+    load->running = true;
+    load->started_ns = monotonic_ns();
+    for (uint32_t i = 0; i < load->connection_count; i++) {
+        fill_and_flush(load, &load->connections[i]);
+    }
+}
+
+static void hello_answered(struct load *load, struct connection *c, const ProtobufCMessage *message)
+{
+    const Holdfast__V1__HelloResponse *reply = (const Holdfast__V1__HelloResponse *)message;
+    if (reply->core != c->core || reply->core_count != load->target->core_count) {
+        tell_trouble(load, "the server has another number of cores now");
+        load->aborted = true;
+        return;
+    }
+    c->state = CONNECTION_OPEN;
+    c->backoff_ns = 0;
+    load->open_count++;
+    if (load->running) {
+        send_again(load, c);
+    }
+    if (load->open_count == load->connection_count) {
+        interruption_ends(load);
+        if (!load->running) {
+            start_all(load);
+        }
+    }
+}
+
+/* ---- answers ------------------------------------------------------------------------------- */
+
+static void error_answered(struct load *load, const ProtobufCMessage *message)
+{
+    const Holdfast__V1__ErrorResponse *error = (const Holdfast__V1__ErrorResponse *)message;
+    tell_trouble(load, "the server answers with error %d: %.*s", (int)error->code,
+                 (int)error->detail.len, (const char *)error->detail.data);
+    load->aborted = true;
+}
+
+static bool is_acceptance(uint32_t result)
+{
+    return result == HOLDFAST__V1__RESULT__RESULT_OK ||
+           result == HOLDFAST__V1__RESULT__RESULT_DUPLICATE;
+}
+
+static void count_rows(struct load *load, struct connection *c, uint32_t slot_number,
+                       const struct wire_reply *reply, uint64_t now_ns)
+{
+    const struct slot *slot = &c->slots[slot_number];
+    const uint64_t *rows = rows_of(load, c, slot_number);
+    uint32_t accepted_count = 0;
+    for (uint32_t i = 0; i < slot->row_count; i++) {
+        struct wire_row_reply row = wire_reply_row(reply, i);
+        load->result->results[slot->op][row.result]++;
+        accepted_count += is_acceptance(row.result);
+        workload_answered(load->workload, c->core, (enum wire_op)slot->op, rows[i], &row, now_ns);
+    }
+    uint64_t latency_ns = now_ns - slot->sent_ns;
+    if (slot->op == WIRE_RESERVE) {
+        histogram_record(&load->result->accepted, latency_ns, accepted_count);
+        histogram_record(&load->result->refused, latency_ns, slot->row_count - accepted_count);
+    } else {
+        histogram_record(&load->result->followed, latency_ns, slot->row_count);
+    }
+    load->result->answered += slot->row_count;
+    load->result->elapsed_ns = now_ns - load->started_ns;
+    if (slot->op == WIRE_RESERVE) {
+        load->result->clicks_elapsed_ns = load->result->elapsed_ns;
+    }
+    load->quiet_since_ns = now_ns;
+}
+
+static void rows_answered(struct load *load, struct connection *c,
+                          const struct frame_header *header, const uint8_t *body, uint64_t now_ns)
+{
+    uint32_t slot_number = (uint32_t)(header->request_id & ((1 << SLOT_BITS) - 1));
+    const struct slot *slot = slot_number < load->options->pipeline ? &c->slots[slot_number] : NULL;
+    bool batch = load->options->batch > 1;
+    struct wire_reply reply;
+    if (slot == NULL || slot->row_count == 0 || slot->request_id != header->request_id ||
+        header->type != wire_frame_type((enum wire_op)slot->op, batch) + FRAME_REPLY) {
+        tell_trouble(load, "%s to a request that was never made", frame_type_name(header->type));
+        load->aborted = true;
+    } else if (!wire_decode(&load->arena, header->type, body, header->body_bytes, &reply) ||
+               reply.row_count != slot->row_count) {
+        tell_trouble(load, "%s cannot be read", frame_type_name(header->type));
+        load->aborted = true;
+    } else {
+        count_rows(load, c, slot_number, &reply, now_ns);
+        release_slot(load, c, slot_number);
+    }
+}
+
+static void frame_received(struct load *load, struct connection *c,
+                           const struct frame_header *header, const uint8_t *body, uint64_t now_ns)
+{
+    if (header->type != FRAME_ERROR && header->type != FRAME_GO_AWAY &&
+        c->state == CONNECTION_OPEN) {
+        rows_answered(load, c, header, body, now_ns);
+        return;
+    }
+    const ProtobufCMessage *message =
+        message_decode(&load->arena, message_descriptor(header->type), body, header->body_bytes);
+    if (message == NULL) {
+        tell_trouble(load, "%s cannot be read", frame_type_name(header->type));
+        load->aborted = true;
+    } else if (header->type == FRAME_ERROR) {
+        error_answered(load, message);
+    } else if (header->type == FRAME_REPLY + FRAME_HELLO && c->state == CONNECTION_GREETING) {
+        hello_answered(load, c, message);
+    } else if (header->type != FRAME_GO_AWAY) { /* which the close that follows says again */
+        tell_trouble(load, "%s before the hello was answered", frame_type_name(header->type));
+        load->aborted = true;
+    }
+}
+
+static void receive(struct load *load, struct connection *c)
+{
+    enum connection_input input;
+    do {
+        input = connection_receive(c);
+        uint64_t now_ns = monotonic_ns();
+        struct frame_header header;
+        const uint8_t *body;
+        enum frame_status status;
+        while ((status = connection_next_frame(c, &header, &body)) == FRAME_OK && !load->aborted) {
+            frame_received(load, c, &header, body, now_ns);
+        }
+        if (status != FRAME_INCOMPLETE && !load->aborted) {
+            tell_trouble(load, "the server's frame is bad: %s", frame_status_text(status));
+            load->aborted = true;
+        }
+        if (input == CONNECTION_GONE && c->fd >= 0) {
+            lose(load, c, "closed by the server");
+        }
+    } while (input == CONNECTION_MORE && c->fd >= 0 && !load->aborted);
+}
+
+/* ---- the loop ------------------------------------------------------------------------------ */
+
+static void handle_event(struct load *load, struct connection *c, uint32_t events)
+{
+    if (c->fd < 0) {
+        return; /* lost earlier in this turn */
+    }
+    if (c->state == CONNECTION_CONNECTING) {
+        if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) {
+            send_hello(load, c);
+        }
+        return;
+    }
+    if (events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP)) {
+        receive(load, c);
+    }
+    fill_and_flush(load, c);
+}
+
+/* Connections that had nothing to send may have it now: somebody is due to pay. */
+static void wake_idle(struct load *load, uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < load->connection_count; i++) {
+        struct connection *c = &load->connections[i];
+        if (c->free_count > 0 && workload_is_due(load->workload, c->core, now_ns)) {
+            fill_and_flush(load, c);
+        }
+    }
+}
+
+static void reconnect(struct load *load, uint64_t now_ns)
+{
+    bool too_late = load->interrupted_ns != 0 &&
+                    now_ns - load->interrupted_ns > load->options->reconnect_ms * NS_PER_MS;
+    for (uint32_t i = 0; i < load->connection_count; i++) {
+        struct connection *c = &load->connections[i];
+        if (c->state == CONNECTION_OPEN || c->state == CONNECTION_DEAD) {
+            continue;
+        }
+        if (too_late) {
+            tell_trouble(load, "the server did not come back in time");
+            connection_close(c);
+            give_up(load, c);
+        } else if (c->state == CONNECTION_WAITING && now_ns >= c->retry_at_ns) {
+            begin_connect(load, c);
+        }
+    }
+}
+
+static void check_times(struct load *load, uint64_t now_ns)
+{
+    if (stop_asked && !load->ending) {
+        tell_trouble(load, "stopped by a signal");
+        load->ending = true;
+    }
+    if (load->running && load->options->duration_ms > 0 &&
+        now_ns - load->started_ns >= load->options->duration_ms * NS_PER_MS) {
+        workload_stop_clicks(load->workload);
+    }
+    if (load->interrupted_ns != 0) {
+        reconnect(load, now_ns);
+    }
+    bool waits = load->in_flight > 0 || !load->running;
+    if (waits && load->interrupted_ns == 0 && now_ns > load->quiet_since_ns &&
+        now_ns - load->quiet_since_ns > load->options->timeout_ms * NS_PER_MS) {
+        tell_trouble(load, "nothing was answered for %llu ms",
+                     (unsigned long long)load->options->timeout_ms);
+        load->aborted = true;
+    }
+    if (load->running) {
+        progress_update(&load->progress, load->result, load->workload, now_ns - load->started_ns);
+    }
+}
+
+static bool is_finished(const struct load *load)
+{
+    if (load->aborted) {
+        return true;
+    }
+    if (load->ending) {
+        return load->in_flight == 0;
+    }
+    return load->running && load->in_flight == 0 && workload_is_done(load->workload);
+}
+
+/* Until something is due, at most a tick. */
+static int wait_ms(const struct load *load, uint64_t now_ns)
+{
+    uint64_t due_ns = workload_next_due_ns(load->workload);
+    if (load->interrupted_ns != 0) {
+        return (int)(BACKOFF_NS_MIN / NS_PER_MS);
+    }
+    if (due_ns <= now_ns) {
+        return 1; /* all slots are taken, or it would have been sent */
+    }
+    uint64_t wait_ns = due_ns - now_ns < TURN_NS_MAX ? due_ns - now_ns : TURN_NS_MAX;
+    return (int)((wait_ns + NS_PER_MS - 1) / NS_PER_MS);
+}
+
+static void loop(struct load *load)
+{
+    struct epoll_event events[EVENTS_MAX];
+    load->quiet_since_ns = monotonic_ns();
+    for (uint32_t i = 0; i < load->connection_count; i++) {
+        begin_connect(load, &load->connections[i]);
+    }
+    while (!is_finished(load)) {
+        int count = epoll_wait(load->epoll_fd, events, EVENTS_MAX, wait_ms(load, monotonic_ns()));
+        for (int i = 0; i < count && !load->aborted; i++) {
+            handle_event(load, events[i].data.ptr, events[i].events);
+        }
+        uint64_t now_ns = monotonic_ns();
+        wake_idle(load, now_ns);
+        check_times(load, now_ns);
+    }
+}
+
+/* ---- from start to end --------------------------------------------------------------------- */
+
+static bool create(struct load *load)
+{
+    const struct bench_options *options = load->options;
+    uint32_t batch = (uint32_t)options->batch;
+    size_t in_room = 2 * wire_reply_bytes_max(batch);
+    in_room = in_room > IN_ROOM_MIN ? in_room : IN_ROOM_MIN;
+    size_t out_room = options->pipeline * wire_request_bytes_max(batch);
+    size_t arena_bytes = 8 * in_room;
+
+    load->connection_count = (uint32_t)options->connections;
+    load->connections = calloc(load->connection_count, sizeof load->connections[0]);
+    load->slot_rows =
+        malloc(options->connections * options->pipeline * batch * sizeof load->slot_rows[0]);
+    load->item_ids = malloc(3ull * batch * sizeof load->item_ids[0]);
+    load->arena_memory = aligned_alloc(64, (arena_bytes + 63) & ~(size_t)63);
+    load->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (load->connections == NULL || load->slot_rows == NULL || load->item_ids == NULL ||
+        load->arena_memory == NULL || load->epoll_fd < 0) {
+        return false;
+    }
+    load->id_lows = load->item_ids + batch;
+    load->buyer_ids = load->id_lows + batch;
+    message_arena_init(&load->arena, load->arena_memory, arena_bytes);
+    for (uint32_t i = 0; i < load->connection_count; i++) {
+        load->connections[i].fd = -1;
+    }
+    for (uint32_t i = 0; i < load->connection_count; i++) {
+        struct connection *c = &load->connections[i];
+        if (!connection_create(c, (uint32_t)options->pipeline, in_room, out_room)) {
+            return false;
+        }
+        c->number = i;
+        c->core = i % load->target->core_count;
+    }
+    return true;
+}
+
+static void destroy(struct load *load)
+{
+    for (uint32_t i = 0; load->connections != NULL && i < load->connection_count; i++) {
+        connection_destroy(&load->connections[i]);
+    }
+    if (load->epoll_fd >= 0) {
+        close(load->epoll_fd);
+    }
+    free(load->connections);
+    free(load->slot_rows);
+    free(load->item_ids);
+    free(load->arena_memory);
+}
+
+static void finish(struct load *load)
+{
+    for (uint32_t i = 0; i < load->connection_count; i++) {
+        count_lost(load, &load->connections[i]);
+    }
+    progress_end(&load->progress);
+}
+
+void load_run(struct load_result *result, const struct bench_options *options,
+              const struct load_target *target, struct workload *workload)
+{
+    memset(result, 0, sizeof *result);
+    struct load load = {
+        .options = options,
+        .target = target,
+        .workload = workload,
+        .result = result,
+        .epoll_fd = -1,
+    };
+    if (!create(&load)) {
+        tell_trouble(&load, "out of memory for so many connections, frames and rows");
+        destroy(&load);
+        return;
+    }
+    struct sigaction on_stop = {.sa_handler = ask_to_stop};
+    struct sigaction before;
+    sigaction(SIGINT, &on_stop, &before);
+    progress_begin(&load.progress, options);
+    uint64_t own_before_ns = process_own_cpu_ns();
+    uint64_t server_before_ns = 0;
+    uint64_t server_after_ns = 0;
+    bool known = options->server_pid != 0 && process_cpu_ns(options->server_pid, &server_before_ns);
+
+    loop(&load);
+
+    result->own_cpu_ns = process_own_cpu_ns() - own_before_ns;
+    result->server_cpu_known = known && process_cpu_ns(options->server_pid, &server_after_ns);
+    result->server_cpu_ns = result->server_cpu_known ? server_after_ns - server_before_ns : 0;
+    finish(&load);
+    sigaction(SIGINT, &before, NULL);
+    destroy(&load);
+}

@@ -1,0 +1,52 @@
+#ifndef HF_BENCH_LOAD_H
+#define HF_BENCH_LOAD_H
+/* The load: many connections on one thread, each with a number of frames in flight, in a closed
+ * loop: an answer makes room for the next frame. Counts every answer. */
+
+#include "bench/histogram.h"
+#include "bench/workload.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { LOAD_INTERRUPTIONS_MAX = 16 };
+
+/* From the first connection lost until all are back. Times since the load began. */
+struct load_interruption {
+    uint64_t began_ns;
+    uint64_t lasted_ns;
+    uint64_t answered_rows; /* before it */
+};
+
+/* Rows are counted, not frames. */
+struct load_result {
+    uint64_t results[WIRE_OPS][WIRE_RESULTS];
+    uint64_t lost[WIRE_OPS]; /* the connection died before the answer */
+    uint64_t answered;
+    uint64_t resent; /* after an interruption, under the same ids */
+    uint64_t frames;
+    struct histogram accepted;  /* of reserve: OK and DUPLICATE */
+    struct histogram refused;   /* of reserve: everything else */
+    struct histogram followed;  /* confirm and cancel */
+    uint64_t elapsed_ns;        /* from the first frame sent to the last answer */
+    uint64_t clicks_elapsed_ns; /* to the last answer to a reserve: paying may take longer */
+    uint64_t own_cpu_ns;
+    uint64_t server_cpu_ns;
+    bool server_cpu_known;
+    struct load_interruption interruptions[LOAD_INTERRUPTIONS_MAX];
+    uint32_t interruption_count;
+    char trouble[256]; /* empty when the load ran to its end */
+};
+
+/* Where to, and what the server must be. */
+struct load_target {
+    struct endpoint endpoint;
+    uint8_t server_id[16];
+    uint32_t core_count;
+};
+
+/* Runs the whole load. `result->trouble` tells whether it came to its end. SIGINT ends it early. */
+void load_run(struct load_result *result, const struct bench_options *options,
+              const struct load_target *target, struct workload *workload);
+
+#endif

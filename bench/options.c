@@ -1,0 +1,461 @@
+#include "bench/options.h"
+
+#include "proto/frame.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One row per option: how it is called, what follows it, where it is kept, what it may be, what
+ * --help says. getopt_long's own table and the help are made from it. A row's place in the table is
+ * the number getopt_long gives back, so it also tells which options were given. */
+
+enum option_kind {
+    KIND_TEXT,
+    KIND_SERVER,   /* HOST:PORT */
+    KIND_COUNT,    /* 1000, 250k, 2M */
+    KIND_UNITS,    /* a count, or unlimited */
+    KIND_DURATION, /* 250ms, 10s, 15m, 24h */
+    KIND_SHARE,    /* 0.3 or 30% */
+    KIND_FLAG,
+};
+
+struct option_row {
+    const char *name;
+    enum option_kind kind;
+    const char *argument;
+    size_t offset;
+    uint64_t min;
+    uint64_t max;
+    const char *help;
+};
+
+#define AT(field) offsetof(struct bench_options, field)
+
+enum option_number {
+    OPTION_SERVER,
+    OPTION_SCENARIO,
+    OPTION_CONNECTIONS,
+    OPTION_PIPELINE,
+    OPTION_BATCH,
+    OPTION_REQUESTS,
+    OPTION_DURATION,
+    OPTION_ITEMS,
+    OPTION_FIRST_ITEM,
+    OPTION_UNITS,
+    OPTION_BUYERS,
+    OPTION_BUYER_LIMIT,
+    OPTION_HOLD,
+    OPTION_PAY_SHARE,
+    OPTION_CANCEL_SHARE,
+    OPTION_REPEAT_SHARE,
+    OPTION_PAY_DELAY,
+    OPTION_SEED,
+    OPTION_RECONNECT,
+    OPTION_TIMEOUT,
+    OPTION_VERIFY,
+    OPTION_SETTLE,
+    OPTION_SHARED,
+    OPTION_SERVER_PID,
+    OPTION_JSON,
+    OPTION_PROGRESS,
+    OPTION_NO_PROGRESS,
+    OPTION_COUNT,
+    OPTION_HELP = OPTION_COUNT,
+    OPTION_SHOW_VERSION,
+};
+
+/* clang-format off: a table */
+static const struct option_row table[OPTION_COUNT] = {
+    [OPTION_SERVER] = {"server", KIND_SERVER, "HOST:PORT", 0, 0, 0,
+                       "where holdfastd listens (127.0.0.1:7411)"},
+    [OPTION_SCENARIO] =
+        {"scenario", KIND_TEXT, "NAME", AT(scenario_name), 0, 0,
+         "flash (few units, many buyers), reserve (all accepted) or soldout (all refused)"},
+    [OPTION_CONNECTIONS] = {"connections", KIND_COUNT, "N", AT(connections), 1,
+                            BENCH_CONNECTIONS_MAX,
+                            "connections, spread evenly over the server's cores (64)"},
+    [OPTION_PIPELINE] = {"pipeline", KIND_COUNT, "N", AT(pipeline), 1, BENCH_PIPELINE_MAX,
+                         "frames in flight per connection (16)"},
+    [OPTION_BATCH] = {"batch", KIND_COUNT, "N", AT(batch), 1, FRAME_ROW_COUNT_MAX,
+                      "rows per frame; 1 uses the single form (1)"},
+    [OPTION_REQUESTS] =
+        {"requests", KIND_COUNT, "N", AT(requests), 1, 1ull << 40,
+         "clicks in all, repeated ones included (1M, or without end when there is a duration)"},
+    [OPTION_DURATION] = {"duration", KIND_DURATION, "TIME", AT(duration_ms), 1, 24 * 3600 * 1000,
+                         "send no new clicks after this long"},
+    [OPTION_ITEMS] = {"items", KIND_COUNT, "N", AT(items), 1, BENCH_ITEMS_MAX,
+                      "create so many items and use those; else all items that the server has"},
+    [OPTION_FIRST_ITEM] = {"first-item", KIND_COUNT, "ID", AT(first_item), 1, 1ull << 62,
+                           "id of the first item created, the others follow (1)"},
+    [OPTION_UNITS] =
+        {"units", KIND_UNITS, "N", AT(units), 0, 1ull << 48,
+         "units of all created items together, or 'unlimited' (flash 10k, reserve unlimited, "
+         "soldout 0)"},
+    [OPTION_BUYERS] = {"buyers", KIND_COUNT, "N", AT(buyers), 1, 1ull << 40,
+                       "different buyers, ids 1 to N (flash 200k, else 1M)"},
+    [OPTION_BUYER_LIMIT] =
+        {"buyer-limit", KIND_COUNT, "N", AT(buyer_limit), 0, 1000000,
+         "units of a created item per buyer; 0 = no limit (flash 1, reserve 1M, soldout 1)"},
+    [OPTION_HOLD] = {"hold", KIND_DURATION, "TIME", AT(hold_ms), 1, 30ull * 24 * 3600 * 1000,
+                     "hold time that each request asks for; else the item's own"},
+    [OPTION_PAY_SHARE] = {"pay-share", KIND_SHARE, "SHARE", AT(pay_share), 0, 0,
+                          "of the accepted, so many pay (flash 0.6, else 0)"},
+    [OPTION_CANCEL_SHARE] =
+        {"cancel-share", KIND_SHARE, "SHARE", AT(cancel_share), 0, 0,
+         "of the accepted, so many cancel; the rest is left to expire (flash 0.1, else 0)"},
+    [OPTION_REPEAT_SHARE] =
+        {"repeat-share", KIND_SHARE, "SHARE", AT(repeat_share), 0, 0,
+         "of the clicks, so many are second clicks under the same id (flash 0.1, else 0)"},
+    [OPTION_PAY_DELAY] = {"pay-delay", KIND_DURATION, "TIME", AT(pay_delay_ms), 0, 3600 * 1000,
+                          "from the accepting answer to paying or cancelling (0)"},
+    [OPTION_SEED] = {"seed", KIND_COUNT, "N", AT(seed), 0, UINT64_MAX,
+                     "of the choice of items, buyers, repeats and payers (1)"},
+    [OPTION_RECONNECT] =
+        {"reconnect", KIND_DURATION, "TIME", AT(reconnect_ms), 1, 3600 * 1000,
+         "when connections die, try so long to come back and repeat what was not answered under "
+         "the same ids; else the answers are counted as lost"},
+    [OPTION_TIMEOUT] = {"timeout", KIND_DURATION, "TIME", AT(timeout_ms), 100, 3600 * 1000,
+                        "give up when nothing is answered for so long (30s)"},
+    [OPTION_VERIFY] =
+        {"verify", KIND_FLAG, NULL, AT(verify), 0, 0,
+         "read everything back afterwards and prove the books; exit code 3 when they are wrong"},
+    [OPTION_SETTLE] = {"settle", KIND_FLAG, NULL, AT(settle), 0, 0,
+                       "with --verify: first wait until the last unpaid hold is past its time"},
+    [OPTION_SHARED] =
+        {"shared", KIND_FLAG, NULL, AT(shared), 0, 0,
+         "with --verify: others use these items too, so leave out what that would disturb"},
+    [OPTION_SERVER_PID] = {"server-pid", KIND_COUNT, "PID", AT(server_pid), 1, 1 << 30,
+                           "also report the server's CPU time per request, from /proc/PID/stat"},
+    [OPTION_JSON] = {"json", KIND_FLAG, NULL, AT(json), 0, 0,
+                     "print the report as one JSON object"},
+    [OPTION_PROGRESS] =
+        {"progress", KIND_DURATION, "TIME", AT(progress_ms), 10, 3600 * 1000,
+         "a progress line to stderr this often, also when that is no terminal (1s on a terminal)"},
+    [OPTION_NO_PROGRESS] = {"no-progress", KIND_FLAG, NULL, AT(no_progress), 0, 0,
+                            "no progress line"},
+};
+/* clang-format on */
+
+static const struct {
+    const char *name;
+    int64_t units;
+    uint64_t buyers;
+    uint64_t buyer_limit;
+    double pay_share, cancel_share, repeat_share;
+} scenarios[] = {
+    [SCENARIO_FLASH] = {"flash", 10000, 200000, 1, 0.6, 0.1, 0.1},
+    [SCENARIO_RESERVE] = {"reserve", -1, 1000000, 1000000, 0, 0, 0},
+    [SCENARIO_SOLDOUT] = {"soldout", 0, 1000000, 1, 0, 0, 0},
+};
+enum { SCENARIO_COUNT = sizeof scenarios / sizeof scenarios[0] };
+
+/* ---- values -------------------------------------------------------------------------------- */
+
+struct suffix {
+    const char *text;
+    uint64_t factor;
+};
+
+/* Digits and one of the suffixes; false when it is anything else or does not fit. */
+static bool parse_number(const char *text, const struct suffix *suffixes, uint64_t *value_out)
+{
+    if (text[0] < '0' || text[0] > '9') {
+        return false;
+    }
+    char *end;
+    errno = 0;
+    uint64_t value = strtoull(text, &end, 10);
+    if (errno != 0) {
+        return false;
+    }
+    for (const struct suffix *s = suffixes; s->text != NULL; s++) {
+        if (strcmp(end, s->text) == 0) {
+            return !__builtin_mul_overflow(value, s->factor, value_out);
+        }
+    }
+    return false;
+}
+
+static bool parse_count(const char *text, uint64_t *value_out)
+{
+    static const struct suffix suffixes[] = {{"", 1}, {"k", 1000}, {"M", 1000000}, {NULL, 0}};
+    return parse_number(text, suffixes, value_out);
+}
+
+static bool parse_duration(const char *text, uint64_t *ms_out)
+{
+    static const struct suffix suffixes[] = {
+        {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {NULL, 0}};
+    return parse_number(text, suffixes, ms_out);
+}
+
+static bool parse_share(const char *text, double *share_out)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text) {
+        return false;
+    }
+    if (strcmp(end, "%") == 0) {
+        value /= 100;
+    } else if (*end != 0) {
+        return false;
+    }
+    *share_out = value;
+    return isfinite(value) && value >= 0 && value <= 1;
+}
+
+/* HOST:PORT or [HOST]:PORT. */
+static bool parse_server(const char *text, struct bench_options *options)
+{
+    const char *colon = strrchr(text, ':');
+    if (colon == NULL || colon == text) {
+        return false;
+    }
+    uint64_t port;
+    if (!parse_count(colon + 1, &port) || port == 0 || port > 65535) {
+        return false;
+    }
+    size_t host_bytes = (size_t)(colon - text);
+    if (text[0] == '[' && colon[-1] == ']') {
+        text++;
+        host_bytes -= 2;
+    }
+    if (host_bytes == 0 || host_bytes >= sizeof options->host) {
+        return false;
+    }
+    memcpy(options->host, text, host_bytes);
+    options->host[host_bytes] = 0;
+    snprintf(options->port, sizeof options->port, "%u", (unsigned)port);
+    return true;
+}
+
+static const char *kind_wants(enum option_kind kind)
+{
+    switch (kind) {
+    case KIND_SERVER:
+        return "HOST:PORT";
+    case KIND_DURATION:
+        return "a duration such as 250ms, 10s or 15m";
+    case KIND_SHARE:
+        return "a share such as 0.3 or 30%";
+    case KIND_UNITS:
+        return "a count or 'unlimited'";
+    case KIND_COUNT:
+        return "a count such as 500, 250k or 2M";
+    case KIND_TEXT:
+    case KIND_FLAG:
+        break;
+    }
+    return "a value";
+}
+
+/* NULL, or what such an option takes. */
+static const char *take_value(const struct option_row *row, const char *text,
+                              struct bench_options *options)
+{
+    void *place = (char *)options + row->offset;
+    uint64_t number = 0;
+    bool good = true;
+    switch (row->kind) {
+    case KIND_FLAG:
+        *(bool *)place = true;
+        return NULL;
+    case KIND_TEXT:
+        *(const char **)place = text;
+        return NULL;
+    case KIND_SERVER:
+        good = parse_server(text, options);
+        return good ? NULL : kind_wants(row->kind);
+    case KIND_SHARE:
+        good = parse_share(text, place);
+        return good ? NULL : kind_wants(row->kind);
+    case KIND_UNITS:
+        if (strcmp(text, "unlimited") == 0 || strcmp(text, "-1") == 0) {
+            *(int64_t *)place = -1;
+            return NULL;
+        }
+        good = parse_count(text, &number);
+        break;
+    case KIND_COUNT:
+        good = parse_count(text, &number);
+        break;
+    case KIND_DURATION:
+        good = parse_duration(text, &number);
+        break;
+    }
+    if (!good || number < row->min || number > row->max) {
+        return kind_wants(row->kind);
+    }
+    memcpy(place, &number, sizeof number);
+    return NULL;
+}
+
+/* ---- the whole line ------------------------------------------------------------------------ */
+
+static bool find_scenario(struct bench_options *options)
+{
+    for (int i = 0; i < SCENARIO_COUNT; i++) {
+        if (strcmp(options->scenario_name, scenarios[i].name) == 0) {
+            options->scenario = (enum bench_scenario)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void fill_in(struct bench_options *options, const bool *given)
+{
+    if (!given[OPTION_UNITS]) {
+        options->units = scenarios[options->scenario].units;
+    }
+    if (!given[OPTION_BUYERS]) {
+        options->buyers = scenarios[options->scenario].buyers;
+    }
+    if (!given[OPTION_BUYER_LIMIT]) {
+        options->buyer_limit = scenarios[options->scenario].buyer_limit;
+    }
+    if (!given[OPTION_PAY_SHARE]) {
+        options->pay_share = scenarios[options->scenario].pay_share;
+    }
+    if (!given[OPTION_CANCEL_SHARE]) {
+        options->cancel_share = scenarios[options->scenario].cancel_share;
+    }
+    if (!given[OPTION_REPEAT_SHARE]) {
+        options->repeat_share = scenarios[options->scenario].repeat_share;
+    }
+    if (!given[OPTION_REQUESTS] && !given[OPTION_DURATION]) {
+        options->requests = 1000000;
+    }
+}
+
+/* NULL, or why these options do not go together. */
+static const char *contradiction(const struct bench_options *options, const bool *given)
+{
+    if (options->pay_share + options->cancel_share > 1) {
+        return "--pay-share and --cancel-share together are more than all";
+    }
+    bool keeps = options->verify || options->scenario == SCENARIO_FLASH;
+    if (keeps && (options->requests == 0 || options->requests > BENCH_KEPT_REQUESTS_MAX)) {
+        return "flash and --verify remember every request: --requests 1 to 64M is needed";
+    }
+    if (!keeps && options->pay_share + options->cancel_share + options->repeat_share > 0) {
+        return "paying, cancelling and repeating need --scenario flash or --verify";
+    }
+    if (!options->verify && (options->settle || options->shared)) {
+        return "--settle and --shared belong to --verify";
+    }
+    if (options->items == 0 && (given[OPTION_UNITS] || given[OPTION_BUYER_LIMIT])) {
+        return "--units and --buyer-limit are for items to be created: --items is missing";
+    }
+    if (options->connections * options->pipeline * options->batch > BENCH_ROWS_IN_FLIGHT_MAX) {
+        return "--connections x --pipeline x --batch: more than 32M rows in flight";
+    }
+    if (options->items > 0 && options->units > 0 && (uint64_t)options->units < options->items) {
+        return "--units: every item needs at least one";
+    }
+    return NULL;
+}
+
+static void make_getopt_table(struct option *longs)
+{
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        int argument = table[i].kind == KIND_FLAG ? no_argument : required_argument;
+        longs[i] = (struct option){table[i].name, argument, NULL, i};
+    }
+    longs[OPTION_HELP] = (struct option){"help", no_argument, NULL, OPTION_HELP};
+    longs[OPTION_SHOW_VERSION] = (struct option){"version", no_argument, NULL, OPTION_SHOW_VERSION};
+    longs[OPTION_SHOW_VERSION + 1] = (struct option){NULL, 0, NULL, 0};
+}
+
+enum options_outcome options_parse(int argc, char **argv, struct bench_options *options,
+                                   char *error, size_t error_bytes)
+{
+    *options = (struct bench_options){
+        .scenario_name = "flash",
+        .host = "127.0.0.1",
+        .port = "7411",
+        .connections = 64,
+        .pipeline = 16,
+        .batch = 1,
+        .first_item = 1,
+        .seed = 1,
+        .timeout_ms = 30000,
+    };
+    struct option longs[OPTION_SHOW_VERSION + 2];
+    make_getopt_table(longs);
+    bool given[OPTION_COUNT] = {false};
+    optind = 0; /* glibc: start over, also after an earlier call */
+    opterr = 0;
+    for (;;) {
+        /* '?' and ':' below 128 would be mistaken for row numbers, so rows are told by longindex */
+        int index = -1;
+        int got = getopt_long(argc, argv, ":", longs, &index);
+        if (got == -1) {
+            break;
+        }
+        if (got == ':') {
+            snprintf(error, error_bytes, "%s needs a value", argv[optind - 1]);
+            return OPTIONS_WRONG;
+        }
+        if (got == '?' || index < 0) {
+            snprintf(error, error_bytes, "%s: no such option, or one that takes no value",
+                     argv[optind - 1]);
+            return OPTIONS_WRONG;
+        }
+        if (index == OPTION_HELP) {
+            return OPTIONS_HELP;
+        }
+        if (index == OPTION_SHOW_VERSION) {
+            return OPTIONS_VERSION;
+        }
+        given[index] = true;
+        const char *wants = take_value(&table[index], optarg, options);
+        if (wants != NULL) {
+            const struct option_row *row = &table[index];
+            int length =
+                snprintf(error, error_bytes, "--%s: '%s' is not %s", row->name, optarg, wants);
+            bool ranged = row->kind == KIND_COUNT || row->kind == KIND_UNITS;
+            if (ranged && length > 0 && (size_t)length < error_bytes) {
+                snprintf(error + length, error_bytes - (size_t)length, " from %llu to %llu",
+                         (unsigned long long)row->min, (unsigned long long)row->max);
+            }
+            return OPTIONS_WRONG;
+        }
+    }
+    if (optind < argc) {
+        snprintf(error, error_bytes, "'%s': nothing is expected here", argv[optind]);
+        return OPTIONS_WRONG;
+    }
+    if (!find_scenario(options)) {
+        snprintf(error, error_bytes, "--scenario: '%s' is not flash, reserve or soldout",
+                 options->scenario_name);
+        return OPTIONS_WRONG;
+    }
+    fill_in(options, given);
+    const char *reason = contradiction(options, given);
+    if (reason != NULL) {
+        snprintf(error, error_bytes, "%s", reason);
+        return OPTIONS_WRONG;
+    }
+    return OPTIONS_RUN;
+}
+
+void options_print_help(void)
+{
+    printf("Usage: holdfast-bench [OPTION...]\n"
+           "Puts load on a Holdfast server, counts every answer, measures latencies.\n\n");
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        char left[64];
+        snprintf(left, sizeof left, "--%s %s", table[i].name,
+                 table[i].argument != NULL ? table[i].argument : "");
+        printf("  %-24s %s\n", left, table[i].help);
+    }
+    printf("  %-24s %s\n  %-24s %s\n", "--help", "this text", "--version", "the version");
+    printf(
+        "\nExit codes: 0 done, 1 usage, 2 connection or server trouble, 3 the books are wrong.\n");
+}

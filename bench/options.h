@@ -1,0 +1,74 @@
+#ifndef HF_BENCH_OPTIONS_H
+#define HF_BENCH_OPTIONS_H
+/* The command line of holdfast-bench. What each option means is told once, in the table of
+ * options.c, which --help prints. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum bench_scenario {
+    SCENARIO_FLASH,   /* a sale: few units, many buyers, most are refused */
+    SCENARIO_RESERVE, /* everything is accepted */
+    SCENARIO_SOLDOUT, /* everything is refused */
+};
+
+enum {
+    BENCH_CONNECTIONS_MAX = 4096,
+    BENCH_PIPELINE_MAX = 1024,
+    BENCH_ITEMS_MAX = 1000000,
+    BENCH_ROWS_IN_FLIGHT_MAX = 32 * 1000 * 1000,
+};
+#define BENCH_KEPT_REQUESTS_MAX (64ull * 1000 * 1000) /* with bookkeeping for --verify */
+
+struct bench_options {
+    const char *scenario_name;
+    enum bench_scenario scenario;
+    char host[256];
+    char port[8];
+
+    uint64_t connections;
+    uint64_t pipeline; /* frames in flight per connection */
+    uint64_t batch;    /* rows per frame; 1 = the single form */
+    uint64_t requests; /* clicks in all; 0 = as many as fit into the duration */
+    uint64_t duration_ms;
+
+    uint64_t items; /* to create; 0 = use those that the server has */
+    uint64_t first_item;
+    int64_t units; /* of all items together; -1 = unlimited */
+    uint64_t buyers;
+    uint64_t buyer_limit;
+    uint64_t hold_ms; /* 0 = the item's own */
+
+    double pay_share; /* of the accepted */
+    double cancel_share;
+    double repeat_share; /* of the clicks */
+    uint64_t pay_delay_ms;
+
+    uint64_t seed;
+    uint64_t reconnect_ms; /* 0 = a lost connection stays lost */
+    uint64_t timeout_ms;
+    uint64_t progress_ms;
+    uint64_t server_pid; /* 0 = not told */
+    bool verify;
+    bool settle;
+    bool shared;
+    bool json;
+    bool no_progress;
+};
+
+enum options_outcome {
+    OPTIONS_RUN,
+    OPTIONS_HELP,
+    OPTIONS_VERSION,
+    OPTIONS_WRONG, /* `error` tells what and where */
+};
+
+/* Strings stay in argv. Fills in what the scenario implies for options that were not given. */
+enum options_outcome options_parse(int argc, char **argv, struct bench_options *options_out,
+                                   char *error, size_t error_bytes);
+
+/* Prints usage and the table to stdout. */
+void options_print_help(void);
+
+#endif

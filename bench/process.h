@@ -1,0 +1,14 @@
+#ifndef HF_BENCH_PROCESS_H
+#define HF_BENCH_PROCESS_H
+/* CPU time that processes have used. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* User and system time of all threads, from /proc/PID/stat; as fine as the kernel's tick there, 10
+ * ms. False when there is no such process. */
+bool process_cpu_ns(uint64_t pid, uint64_t *cpu_ns_out);
+
+uint64_t process_own_cpu_ns(void);
+
+#endif

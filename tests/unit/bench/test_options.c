@@ -1,0 +1,140 @@
+#include "bench/options.h"
+
+#include <criterion/criterion.h>
+#include <stdarg.h>
+#include <string.h>
+
+/* Each test is one command line and what becomes of it. */
+
+static struct bench_options options;
+static char error[256];
+
+/* The arguments after the program's name, ended by NULL. */
+static enum options_outcome parse(const char *first, ...)
+{
+    static char *argv[64];
+    int argc = 0;
+    argv[argc++] = (char *)"holdfast-bench";
+    va_list rest;
+    va_start(rest, first);
+    for (const char *next = first; next != NULL; next = va_arg(rest, const char *)) {
+        argv[argc++] = (char *)next;
+    }
+    va_end(rest);
+    argv[argc] = NULL;
+    return options_parse(argc, argv, &options, error, sizeof error);
+}
+
+Test(options, without_any_is_a_flash_sale_on_the_default_port)
+{
+    cr_assert_eq(parse(NULL), OPTIONS_RUN);
+    cr_assert_eq(options.scenario, SCENARIO_FLASH);
+    cr_assert_str_eq(options.host, "127.0.0.1");
+    cr_assert_str_eq(options.port, "7411");
+    cr_assert_eq(options.requests, 1000000);
+    cr_assert_eq(options.units, 10000);
+    cr_assert_eq(options.buyers, 200000);
+    cr_assert_eq(options.items, 0);
+    cr_assert_float_eq(options.pay_share, 0.6, 1e-9);
+}
+
+Test(options, scenario_brings_its_own_values_but_given_ones_win)
+{
+    cr_assert_eq(parse("--pay-share", "25%", "--verify", "--scenario", "reserve", NULL),
+                 OPTIONS_RUN);
+    cr_assert_eq(options.scenario, SCENARIO_RESERVE);
+    cr_assert_eq(options.units, -1);
+    cr_assert_float_eq(options.pay_share, 0.25, 1e-9);
+    cr_assert_float_eq(options.cancel_share, 0, 1e-9);
+}
+
+Test(options, counts_and_durations_take_suffixes)
+{
+    cr_assert_eq(parse("--requests=2M", "--buyers", "250k", "--hold", "15m", "--reconnect=30s",
+                       "--pay-delay", "20ms", NULL),
+                 OPTIONS_RUN);
+    cr_assert_eq(options.requests, 2000000);
+    cr_assert_eq(options.buyers, 250000);
+    cr_assert_eq(options.hold_ms, 15 * 60 * 1000);
+    cr_assert_eq(options.reconnect_ms, 30000);
+    cr_assert_eq(options.pay_delay_ms, 20);
+}
+
+Test(options, server_with_ipv6_address_is_split_at_the_last_colon)
+{
+    cr_assert_eq(parse("--server", "[::1]:9000", NULL), OPTIONS_RUN);
+    cr_assert_str_eq(options.host, "::1");
+    cr_assert_str_eq(options.port, "9000");
+}
+
+Test(options, duration_without_requests_has_no_end_of_requests)
+{
+    cr_assert_eq(parse("--scenario", "soldout", "--duration", "5s", NULL), OPTIONS_RUN);
+    cr_assert_eq(options.requests, 0);
+    cr_assert_eq(options.duration_ms, 5000);
+}
+
+Test(options, units_may_be_unlimited)
+{
+    cr_assert_eq(parse("--items", "3", "--units", "unlimited", NULL), OPTIONS_RUN);
+    cr_assert_eq(options.units, -1);
+}
+
+Test(options, values_that_are_none_are_named)
+{
+    static const char *const bad[][2] = {
+        {"--requests", "12x"},
+        {"--requests", ""},
+        {"--requests", "-5"},
+        {"--requests", "0"},
+        {"--connections", "5000"},
+        {"--batch", "8193"},
+        {"--hold", "15"},
+        {"--hold", "m"},
+        {"--pay-share", "1.5"},
+        {"--pay-share", "nan"},
+        {"--server", "nowhere"},
+        {"--server", ":7411"},
+        {"--server", "host:0"},
+        {"--server", "host:x"},
+        {"--server", "host:65536"},
+        {"--requests", "99999999999999999999"},
+        {"--buyers", "99999999999999999M"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        cr_expect_eq(parse(bad[i][0], bad[i][1], NULL), OPTIONS_WRONG, "%s %s", bad[i][0],
+                     bad[i][1]);
+        cr_expect_not_null(strstr(error, bad[i][0]), "%s %s: %s", bad[i][0], bad[i][1], error);
+    }
+}
+
+Test(options, unknown_ones_missing_values_and_stray_words_are_named)
+{
+    cr_assert_eq(parse("--fast", NULL), OPTIONS_WRONG);
+    cr_assert_not_null(strstr(error, "--fast"));
+    cr_assert_eq(parse("--seed", NULL), OPTIONS_WRONG);
+    cr_assert_not_null(strstr(error, "--seed"));
+    cr_assert_eq(parse("now", NULL), OPTIONS_WRONG);
+    cr_assert_not_null(strstr(error, "now"));
+    cr_assert_eq(parse("--scenario", "slow", NULL), OPTIONS_WRONG);
+    cr_assert_not_null(strstr(error, "slow"));
+}
+
+Test(options, those_that_contradict_each_other_are_refused)
+{
+    cr_expect_eq(parse("--pay-share", "0.7", "--cancel-share", "0.4", NULL), OPTIONS_WRONG);
+    cr_expect_eq(parse("--duration", "5s", NULL), OPTIONS_WRONG, "flash remembers requests");
+    cr_expect_eq(parse("--requests", "65M", NULL), OPTIONS_WRONG);
+    cr_expect_eq(parse("--scenario", "reserve", "--pay-share", "0.5", NULL), OPTIONS_WRONG);
+    cr_expect_eq(parse("--settle", NULL), OPTIONS_WRONG);
+    cr_expect_eq(parse("--units", "5", NULL), OPTIONS_WRONG, "no items to have them");
+    cr_expect_eq(parse("--items", "10", "--units", "5", NULL), OPTIONS_WRONG);
+    cr_expect_eq(parse("--connections", "4096", "--pipeline", "1024", "--batch", "8192", NULL),
+                 OPTIONS_WRONG);
+}
+
+Test(options, help_and_version_are_told)
+{
+    cr_assert_eq(parse("--help", NULL), OPTIONS_HELP);
+    cr_assert_eq(parse("--version", NULL), OPTIONS_VERSION);
+}
