@@ -1,0 +1,269 @@
+/* The turn: the only loop of a core, and the order in which everything happens.
+ *
+ *   1. what other cores sent, what is due, what clients sent: each bounded, so that nobody waits
+ * for more than a slice; records are appended to the open group and committed to the state
+ *   2. the open group is written, if the disk is free
+ *   3. jobs whose records are durable are answered
+ *   4. one system call: start what was prepared, wait for something to complete
+ *
+ * Nothing that a client can see leaves before what it depends on is durable: every answer goes
+ * through core_finish_part(), which lets it wait for its LSN. */
+#include "core/private.h"
+
+#include "base/assert.h"
+
+enum {
+    TURN_JOBS_MAX = 1024,   /* from other cores */
+    TURN_DUE_MAX = 512,     /* expiries and forgettings */
+    TURN_ROWS_MAX = 4096,   /* from clients */
+    TURN_FRAMES_MAX = 4096, /* from clients: also bounds frames that bring no rows */
+};
+
+static void count_expiry(struct core *core, const struct stock_record *record)
+{
+    uint64_t late_ms = record->time_ms - record->hold.expires_ms;
+    core->counts.expiries++;
+    if (late_ms > core->counts.expiry_late_ms_max)
+        core->counts.expiry_late_ms_max = late_ms;
+}
+
+void core_apply(struct core *core, struct stock_record *record)
+{
+    uint32_t bytes = stock_record_encode(record, wal_next(core->wal));
+    record->lsn = wal_append(core->wal, bytes);
+    stock_commit(core->stock, record);
+    if (record->type == STOCK_RECORD_EXPIRED)
+        count_expiry(core, record);
+}
+
+/* ---- the end of a job ---- */
+
+static void end_job(struct core *core, struct job *job)
+{
+    if (job->origin_core != core->index) {
+        exchange_return(&core->port, job);
+        return;
+    }
+    if (job->kind == JOB_ROWS)
+        rows_reply(core, job);
+    else
+        control_reply(core, job);
+    job_release(&core->jobs, job);
+}
+
+static void part_is_done(struct core *core, struct job *job)
+{
+    hf_assert(job->parts_left > 0);
+    if (--job->parts_left == 0)
+        end_job(core, job);
+}
+
+void core_finish_part(struct core *core, struct job *job)
+{
+    if (job->wait_lsn <= wal_durable_lsn(core->wal))
+        part_is_done(core, job);
+    else
+        job_list_push(&core->waiting, job);
+}
+
+/* The list is in order of arrival, not of LSN: a job that needs an older record than the one before
+ * it waits a little longer than it must, at most for the group being written. */
+static void answer_durable(struct core *core)
+{
+    uint64_t durable_lsn = wal_durable_lsn(core->wal);
+    while (core->waiting.head != NULL && core->waiting.head->wait_lsn <= durable_lsn)
+        part_is_done(core, job_list_pop(&core->waiting));
+}
+
+/* ---- what comes in ---- */
+
+/* Room in the open group for the records of one more frame, whatever it is. */
+static bool has_log_room(const struct core *core)
+{
+    return wal_room(core->wal) >= FRAME_ROW_COUNT_MAX;
+}
+
+static void take_returned(struct core *core, struct job *job)
+{
+    struct job *parent = job->parent;
+    switch ((enum job_kind)job->kind) {
+    case JOB_ROWS:
+        if (parent == NULL)
+            break;
+        rows_join_part(core, job);
+        part_is_done(core, parent);
+        return;
+    case JOB_FILTER_ADD:
+        job_release(&core->jobs, job);
+        part_is_done(core, parent);
+        return;
+    case JOB_CONTROL:
+        control_reply(core, job);
+        break;
+    case JOB_CONNECTION:
+    case JOB_QUIET:
+        break;
+    }
+    job_release(&core->jobs, job);
+}
+
+static void take_sent(struct core *core, struct job *job)
+{
+    switch ((enum job_kind)job->kind) {
+    case JOB_ROWS:
+        rows_run_part(core, job);
+        return;
+    case JOB_CONTROL:
+        control_run(core, job);
+        return;
+    case JOB_CONNECTION:
+        session_adopt(core, job);
+        break;
+    case JOB_FILTER_ADD:
+        filter_add(&core->filter, job->item_hash);
+        break;
+    case JOB_QUIET:
+        core->quiet_heard++;
+        break;
+    }
+    exchange_return(&core->port, job);
+}
+
+/* True when there may be more. */
+static bool take_jobs(struct core *core)
+{
+    for (uint32_t i = 0; i < TURN_JOBS_MAX; i++) {
+        if (!has_log_room(core))
+            return false;
+        struct job *job = exchange_receive(&core->port);
+        if (job == NULL)
+            return false;
+        if (job->is_returning)
+            take_returned(core, job);
+        else
+            take_sent(core, job);
+    }
+    return true;
+}
+
+/* True when there may be more. */
+static bool take_due(struct core *core)
+{
+    struct stock_record record;
+    for (uint32_t i = 0; i < TURN_DUE_MAX; i++) {
+        if (!has_log_room(core) || !stock_decide_due(core->stock, core->now_ms, &record))
+            return false;
+        core_apply(core, &record);
+    }
+    return true;
+}
+
+static enum frame_outcome take_frame(struct core *core, const struct net_frame *frame)
+{
+    uint8_t type = frame->header.type;
+    if (type == FRAME_HELLO)
+        return session_take_hello(core, frame);
+    if (net_mark(core->net, frame->connection) == 0) {
+        session_expect_hello(core, frame);
+        return FRAME_TAKEN;
+    }
+    if (type == FRAME_PING) {
+        session_take_ping(core, frame);
+        return FRAME_TAKEN;
+    }
+    return type < FRAME_ITEM_CREATE ? rows_take_frame(core, frame)
+                                    : control_take_frame(core, frame);
+}
+
+/* True when there may be more that there is room for. */
+static bool take_frames(struct core *core)
+{
+    uint64_t rows_end = core->counts.rows + TURN_ROWS_MAX;
+    struct net_frame frame;
+    for (uint32_t i = 0; i < TURN_FRAMES_MAX && core->counts.rows < rows_end; i++) {
+        if (!has_log_room(core) || !net_frame_next(core->net, &frame))
+            return false;
+        if (take_frame(core, &frame) == FRAME_NO_ROOM) {
+            net_frame_put_back(core->net, &frame);
+            return false;
+        }
+        core->counts.frames++;
+    }
+    return net_has_frames(core->net);
+}
+
+/* ---- the end of the core ---- */
+
+static void begin_stop(struct core *core)
+{
+    if (core->is_stopping || queue_pop(&core->server->stops[core->index]) == NULL)
+        return;
+    core->is_stopping = true;
+    net_stop(core->net, session_go_away, core);
+}
+
+/* This core will ask nothing more of the others. */
+static bool is_quiet(const struct core *core)
+{
+    return core->is_stopping && net_is_idle(core->net) && job_count(&core->jobs) == 0;
+}
+
+static void tell_quiet(struct core *core)
+{
+    for (uint32_t to = 0; to < core->server->options.core_count; to++) {
+        if (to == core->index)
+            continue;
+        struct job *job = job_acquire_data(&core->jobs, 0);
+        hf_assert(job != NULL); /* a quiet core has them all */
+        job->kind = JOB_QUIET;
+        exchange_send(&core->port, to, job);
+    }
+    core->is_quiet_told = true;
+}
+
+/* A core serves the others until all are quiet. */
+static bool has_stopped(struct core *core)
+{
+    if (!is_quiet(core))
+        return false;
+    if (!core->is_quiet_told)
+        tell_quiet(core);
+    return core->quiet_heard == core->server->options.core_count - 1 &&
+           job_count(&core->jobs) == 0 && core->waiting.head == NULL && wal_is_idle(core->wal);
+}
+
+/* ---- the turn ---- */
+
+static uint64_t wake_at_ns(const struct core *core, bool is_work_left)
+{
+    if (is_work_left)
+        return 0;
+    uint64_t due_ns = engine_clock_monotonic_ns_at(&core->clock, stock_next_due_ms(core->stock));
+    uint64_t timeout_ns = net_next_timeout_ns(core->net);
+    return due_ns < timeout_ns ? due_ns : timeout_ns;
+}
+
+enum core_status core_turn(struct core *core)
+{
+    struct clock_reading reading = io_clock(core->io);
+    core->now_ms = engine_clock_advance(&core->clock, reading);
+
+    begin_stop(core);
+    bool is_work_left = take_jobs(core);
+    is_work_left |= take_due(core);
+    is_work_left |= take_frames(core);
+    wal_write(core->wal, core->now_ms);
+    answer_durable(core);
+    net_flush(core->net, reading.monotonic_ns);
+    bool is_stopped = has_stopped(core);
+    exchange_wake(&core->port);
+    if (is_stopped)
+        return CORE_STOPPED;
+    io_turn(core->io, wake_at_ns(core, is_work_left));
+    return wal_failure(core->wal) == NULL ? CORE_RUNNING : CORE_FAILED;
+}
+
+const char *core_failure(const struct core *core)
+{
+    return wal_failure(core->wal);
+}

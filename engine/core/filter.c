@@ -1,0 +1,66 @@
+#include "core/filter.h"
+
+#include "base/assert.h"
+#include "base/memory.h"
+
+#include <assert.h>
+
+enum { FILTER_BITS_PER_KEY = 12, BLOCK_BITS = 512, WORD_COUNT = 8, BIT_SHIFT = 26 };
+
+struct filter_block {
+    _Alignas(64) uint64_t words[WORD_COUNT];
+};
+
+static_assert(sizeof(struct filter_block) * 8 == BLOCK_BITS, "a block is one cache line");
+
+static const uint32_t salts[WORD_COUNT] = {0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d,
+                                           0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31};
+
+int filter_init(struct filter *filter, uint64_t key_count_max)
+{
+    hf_assert(key_count_max > 0);
+    filter->block_count = key_count_max * FILTER_BITS_PER_KEY / BLOCK_BITS + 1;
+    hf_assert(filter->block_count <= UINT32_MAX);
+    filter->key_count = 0;
+    filter->blocks = memory_map(filter->block_count * sizeof *filter->blocks);
+    return filter->blocks == NULL ? -1 : 0;
+}
+
+void filter_deinit(struct filter *filter)
+{
+    memory_unmap(filter->blocks, filter->block_count * sizeof *filter->blocks);
+    filter->blocks = NULL;
+}
+
+/* The high half of the hash chooses the block, the low half the bits in it. */
+static struct filter_block *block_of(const struct filter *filter, uint64_t hash)
+{
+    return &filter->blocks[(hash >> 32) * filter->block_count >> 32];
+}
+
+static uint64_t bit_of(uint64_t hash, uint32_t word)
+{
+    return 1ull << ((uint32_t)hash * salts[word] >> BIT_SHIFT);
+}
+
+void filter_add(struct filter *filter, uint64_t hash)
+{
+    struct filter_block *block = block_of(filter, hash);
+    for (uint32_t word = 0; word < WORD_COUNT; word++)
+        block->words[word] |= bit_of(hash, word);
+    filter->key_count++;
+}
+
+bool filter_may_contain(const struct filter *filter, uint64_t hash)
+{
+    const struct filter_block *block = block_of(filter, hash);
+    uint64_t missing = 0;
+    for (uint32_t word = 0; word < WORD_COUNT; word++)
+        missing |= ~block->words[word] & bit_of(hash, word);
+    return missing == 0;
+}
+
+void filter_prefetch(const struct filter *filter, uint64_t hash)
+{
+    __builtin_prefetch(block_of(filter, hash));
+}

@@ -1,0 +1,121 @@
+#ifndef HF_CORE_PRIVATE_H
+#define HF_CORE_PRIVATE_H
+/* What the files of this room share. A core is used by its own thread only. */
+
+#include "base/checksum.h"
+#include "base/clock.h"
+#include "core/core.h"
+#include "core/exchange.h"
+#include "core/filter.h"
+#include "core/job.h"
+#include "net/net.h"
+#include "proto/message.h"
+#include "stock/stock.h"
+#include "wal/wal.h"
+
+struct core_counts {
+    uint64_t frames;
+    uint64_t rows;
+    uint64_t rows_accepted; /* OK and DUPLICATE */
+    uint64_t rows_refused;
+    uint64_t rows_forwarded;
+    uint64_t rows_filtered;
+    uint64_t rows_filter_missed;
+    uint64_t expiries;
+    uint64_t expiry_late_ms_max;
+    uint64_t records_replayed;
+};
+
+/* Columns of one reply, before they are encoded. */
+struct reply_columns;
+
+struct core {
+    uint32_t index;
+    struct server *server;
+    struct io *io;
+    struct net *net;
+    struct stock *stock;
+    struct wal *wal;
+    struct engine_clock clock;
+    uint64_t now_ms;         /* engine time of this turn */
+    uint64_t opened_ms;      /* engine time at which serving began */
+    uint64_t loaded_time_ms; /* latest time found in the logs that were read for this core */
+    struct filter filter;
+    struct job_pool jobs;
+    struct job_list waiting; /* jobs done, whose records are not durable yet */
+    struct exchange_port port;
+    struct message_arena arena;
+    uint8_t *arena_memory;
+    struct reply_columns *columns;
+    struct core_counts counts;
+    bool is_stopping;
+    bool is_quiet_told;
+    uint32_t quiet_heard; /* other cores that will send nothing more */
+};
+
+struct server {
+    struct server_options options;
+    struct data_directory *directory;
+    struct exchange exchange;
+    struct io **ios;
+    struct core *cores;
+    struct queue *stops; /* from the main thread to each core: its stop */
+    int *listen_fds;
+    uint32_t listen_count;
+};
+
+/* ---- core.c ---- */
+
+/* Appends and commits; the record's lsn is set. */
+void core_apply(struct core *core, struct stock_record *record);
+
+/* The core has done its own part of the job. Goes on when `wait_lsn` is durable. */
+void core_finish_part(struct core *core, struct job *job);
+
+/* ---- rows.c: the hot requests ---- */
+
+/* What became of a frame. */
+enum frame_outcome {
+    FRAME_TAKEN,
+    FRAME_NO_ROOM, /* untouched: give it again when jobs have ended */
+};
+
+enum frame_outcome rows_take_frame(struct core *core, const struct net_frame *frame);
+
+/* Runs a part of a frame that came from another core. */
+void rows_run_part(struct core *core, struct job *job);
+
+/* A part has come back: its replies go to the parent. */
+void rows_join_part(struct core *core, struct job *part);
+
+/* All parts are done and durable. */
+void rows_reply(struct core *core, struct job *job);
+
+/* ---- control.c: the rare requests ---- */
+
+enum frame_outcome control_take_frame(struct core *core, const struct net_frame *frame);
+void control_run(struct core *core, struct job *job);
+void control_reply(struct core *core, struct job *job);
+
+/* ---- session.c: Hello, Ping, errors ---- */
+
+enum frame_outcome session_take_hello(struct core *core, const struct net_frame *frame);
+void session_expect_hello(struct core *core, const struct net_frame *frame);
+void session_take_ping(struct core *core, const struct net_frame *frame);
+void session_adopt(struct core *core, const struct job *job);
+void session_error(struct core *core, const struct net_frame *frame, int error_code,
+                   const char *detail);
+void session_go_away(void *core, struct net_connection_id connection);
+
+static inline uint64_t item_hash(uint64_t item_id)
+{
+    return checksum64_u64(item_id, 0);
+}
+
+static inline uint32_t core_of_hash(const struct core *core, uint64_t hash)
+{
+    uint32_t core_count = core->server->options.core_count;
+    return core_count == 1 ? 0 : (uint32_t)(hash % core_count);
+}
+
+#endif

@@ -1,0 +1,507 @@
+/* The hot requests: reserve, confirm, cancel, extend, get, single or in columns.
+ *
+ * A frame is decoded to rows in a job. Rows of items that cannot exist are refused on the spot by
+ * the filter. Rows of other cores' items leave as parts of the job, one per core; the job's own
+ * rows are run in order of arrival. The reply is encoded when every part is done and durable,
+ * straight into the connection's send buffer. */
+#include "core/private.h"
+
+#include "base/assert.h"
+#include "core/columns.h"
+#include "holdfast/v1/reservation.pb-c.h"
+#include "holdfast/v1/session.pb-c.h"
+
+#include <string.h>
+
+enum {
+    ROW_GROUP = 32, /* rows whose memory is asked for together before they are run */
+    ROUTE_DONE = UINT8_MAX,
+    /* An upper bound of a reply: a header, a count, and per column a tag, a length and the values.
+     */
+    REPLY_FIXED_BYTES = FRAME_HEADER_BYTES + 12 * 8,
+    REPLY_ROW_BYTES = 3 + 2 * 4 + 3 * 8,
+    REPLY_ROW_BYTES_GET = REPLY_ROW_BYTES + 3 * 8,
+};
+
+static_assert((int)LOG_CORE_COUNT_MAX < (int)ROUTE_DONE, "a route is a byte");
+
+/* ---- requests: columns to rows ---- */
+
+struct column_u64 {
+    const uint64_t *values;
+    size_t count;
+};
+
+struct column_u32 {
+    const uint32_t *values;
+    size_t count;
+};
+
+/* What any of the requests can hold, in either form: a single one is a batch whose columns all have
+ * one element. */
+struct request_columns {
+    uint32_t row_count;
+    struct column_u64 item_id;
+    struct column_u64 id_high;
+    struct column_u64 id_low;
+    struct column_u64 buyer_id;
+    struct column_u64 hold_ms;
+    struct column_u64 user_data;
+    struct column_u64 expires_ms;
+    struct column_u32 quantity;
+    uint8_t op;
+};
+
+#define ONE(message, field)                                                                        \
+    {                                                                                              \
+        &(message)->field, 1                                                                       \
+    }
+#define ALL(message, field)                                                                        \
+    {                                                                                              \
+        (message)->field, (message)->n_##field                                                     \
+    }
+#define RESERVATION(column, message)                                                               \
+    .item_id = column(message, item_id), .id_high = column(message, reservation_id_high),          \
+    .id_low = column(message, reservation_id_low)
+
+static struct request_columns columns_of_message(uint8_t frame_type, const void *message)
+{
+    switch (frame_type) {
+    case FRAME_RESERVE: {
+        const Holdfast__V1__ReserveRequest *m = message;
+        return (struct request_columns){
+            .op = STOCK_OP_RESERVE,
+            .row_count = 1,
+            RESERVATION(ONE, m),
+            .buyer_id = ONE(m, buyer_id),
+            .hold_ms = ONE(m, hold_ms),
+            .user_data = ONE(m, user_data),
+            .quantity = ONE(m, quantity),
+        };
+    }
+    case FRAME_CONFIRM: {
+        const Holdfast__V1__ConfirmRequest *m = message;
+        return (struct request_columns){.op = STOCK_OP_CONFIRM,
+                                        .row_count = 1,
+                                        RESERVATION(ONE, m),
+                                        .quantity = ONE(m, quantity)};
+    }
+    case FRAME_CANCEL: {
+        const Holdfast__V1__CancelRequest *m = message;
+        return (struct request_columns){.op = STOCK_OP_CANCEL, .row_count = 1, RESERVATION(ONE, m)};
+    }
+    case FRAME_EXTEND: {
+        const Holdfast__V1__ExtendRequest *m = message;
+        return (struct request_columns){.op = STOCK_OP_EXTEND,
+                                        .row_count = 1,
+                                        RESERVATION(ONE, m),
+                                        .expires_ms = ONE(m, expires_ms)};
+    }
+    case FRAME_GET: {
+        const Holdfast__V1__GetRequest *m = message;
+        return (struct request_columns){.op = STOCK_OP_GET, .row_count = 1, RESERVATION(ONE, m)};
+    }
+    case FRAME_RESERVE_BATCH: {
+        const Holdfast__V1__ReserveBatchRequest *m = message;
+        return (struct request_columns){
+            .op = STOCK_OP_RESERVE,
+            .row_count = m->row_count,
+            RESERVATION(ALL, m),
+            .buyer_id = ALL(m, buyer_id),
+            .hold_ms = ALL(m, hold_ms),
+            .user_data = ALL(m, user_data),
+            .quantity = ALL(m, quantity),
+        };
+    }
+    case FRAME_CONFIRM_BATCH: {
+        const Holdfast__V1__ConfirmBatchRequest *m = message;
+        return (struct request_columns){.op = STOCK_OP_CONFIRM,
+                                        .row_count = m->row_count,
+                                        RESERVATION(ALL, m),
+                                        .quantity = ALL(m, quantity)};
+    }
+    case FRAME_CANCEL_BATCH: {
+        const Holdfast__V1__CancelBatchRequest *m = message;
+        return (struct request_columns){
+            .op = STOCK_OP_CANCEL, .row_count = m->row_count, RESERVATION(ALL, m)};
+    }
+    case FRAME_EXTEND_BATCH: {
+        const Holdfast__V1__ExtendBatchRequest *m = message;
+        return (struct request_columns){.op = STOCK_OP_EXTEND,
+                                        .row_count = m->row_count,
+                                        RESERVATION(ALL, m),
+                                        .expires_ms = ALL(m, expires_ms)};
+    }
+    default: {
+        hf_assert(frame_type == FRAME_GET_BATCH);
+        const Holdfast__V1__GetBatchRequest *m = message;
+        return (struct request_columns){
+            .op = STOCK_OP_GET, .row_count = m->row_count, RESERVATION(ALL, m)};
+    }
+    }
+}
+
+static bool columns_fit(const struct request_columns *columns)
+{
+    const struct column_u64 *const all[] = {
+        &columns->item_id, &columns->id_high,   &columns->id_low,     &columns->buyer_id,
+        &columns->hold_ms, &columns->user_data, &columns->expires_ms,
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!message_column_fits(all[i]->count, columns->row_count))
+            return false;
+    return message_column_fits(columns->quantity.count, columns->row_count);
+}
+
+static inline uint64_t at_u64(const struct column_u64 *column, uint32_t row)
+{
+    return message_column_u64(column->values, column->count, row);
+}
+
+static void rows_from_columns(const struct request_columns *columns, union job_row *rows)
+{
+    for (uint32_t i = 0; i < columns->row_count; i++) {
+        struct stock_request *request = &rows[i].request;
+        request->reservation_id.high = at_u64(&columns->id_high, i);
+        request->reservation_id.low = at_u64(&columns->id_low, i);
+        request->item_id = at_u64(&columns->item_id, i);
+        request->buyer_id = at_u64(&columns->buyer_id, i);
+        request->user_data = at_u64(&columns->user_data, i);
+        request->expires_ms = at_u64(&columns->expires_ms, i);
+        request->hold_ms = at_u64(&columns->hold_ms, i);
+        request->quantity =
+            message_column_u32(columns->quantity.values, columns->quantity.count, i);
+        request->op = columns->op;
+    }
+}
+
+/* ---- running rows ---- */
+
+static void count_result(struct core *core, uint8_t code)
+{
+    if (code == STOCK_OK || code == STOCK_DUPLICATE)
+        core->counts.rows_accepted++;
+    else
+        core->counts.rows_refused++;
+}
+
+static void refuse_row(struct core *core, union job_row *row, uint8_t code)
+{
+    row->reply = (struct stock_reply){.code = code};
+    count_result(core, code);
+}
+
+/* An item that is in nobody's table: the checks that need no item still come first, as documented.
+ */
+static void refuse_unknown_item(struct core *core, union job_row *row)
+{
+    uint8_t field = (uint8_t)stock_request_invalid_field(&row->request, core->now_ms);
+    refuse_row(core, row, field != STOCK_FIELD_NONE ? STOCK_INVALID : STOCK_UNKNOWN_ITEM);
+    row->reply.invalid_field = field;
+    core->counts.rows_filtered++;
+}
+
+/* Runs one prepared row and writes its reply over it. Raises `wait_lsn` to what the reply depends
+ * on. */
+static void run_row(struct core *core, union job_row *row, uint64_t *wait_lsn)
+{
+    struct stock_reply reply;
+    struct stock_record record;
+
+    stock_decide(core->stock, &row->request, core->now_ms, &reply, &record);
+    if (record.type != STOCK_RECORD_NONE) {
+        core_apply(core, &record);
+        reply.seen_lsn = record.lsn;
+    }
+    if (reply.code == STOCK_UNKNOWN_ITEM)
+        core->counts.rows_filter_missed++;
+    if (reply.seen_lsn > *wait_lsn)
+        *wait_lsn = reply.seen_lsn;
+    row->reply = reply;
+    count_result(core, reply.code);
+}
+
+static void run_rows(struct core *core, union job_row *rows, uint32_t row_count, uint64_t *wait_lsn)
+{
+    for (uint32_t first = 0; first < row_count; first += ROW_GROUP) {
+        uint32_t left = row_count - first;
+        uint32_t count = left < ROW_GROUP ? left : ROW_GROUP;
+        stock_prepare(core->stock, &rows[first].request, count);
+        for (uint32_t i = 0; i < count; i++)
+            run_row(core, &rows[first + i], wait_lsn);
+    }
+}
+
+/* ---- routing ---- */
+
+/* Refuses rows whose item cannot exist and says for each other row whose it is. Returns true when
+ * none is another core's. */
+static bool route_rows(struct core *core, struct job *job, uint8_t *routes, uint32_t *counts)
+{
+    union job_row *rows = job_rows(job);
+    uint64_t item_id = 0;
+    uint8_t route = ROUTE_DONE;
+    bool is_known = false; /* whether `route` is for `item_id`: neighbours often share an item */
+
+    for (uint32_t i = 0; i < job->row_count; i++) {
+        if (!is_known || rows[i].request.item_id != item_id) {
+            item_id = rows[i].request.item_id;
+            uint64_t hash = item_hash(item_id);
+            route = filter_may_contain(&core->filter, hash) ? (uint8_t)core_of_hash(core, hash)
+                                                            : ROUTE_DONE;
+            is_known = true;
+        }
+        routes[i] = route;
+        if (route == ROUTE_DONE)
+            refuse_unknown_item(core, &rows[i]);
+        else
+            counts[route]++;
+    }
+    uint32_t local_count = counts[core->index];
+    uint32_t routed_count = 0;
+    for (uint32_t i = 0; i < core->server->options.core_count; i++)
+        routed_count += counts[i];
+    return routed_count == local_count;
+}
+
+/* Makes the parts for other cores, without filling them. False when jobs ran out: nothing was made
+ * then. */
+static bool make_parts(struct core *core, const uint32_t *counts, struct job **parts)
+{
+    uint32_t core_count = core->server->options.core_count;
+    for (uint32_t to = 0; to < core_count; to++) {
+        parts[to] = NULL;
+        if (to == core->index || counts[to] == 0 || !exchange_has_room(&core->port, to, 1))
+            continue;
+        parts[to] = job_acquire_rows(&core->jobs, counts[to]);
+        if (parts[to] != NULL)
+            continue;
+        while (to-- > 0)
+            if (parts[to] != NULL)
+                job_release(&core->jobs, parts[to]);
+        return false;
+    }
+    return true;
+}
+
+/* Moves the rows of other cores' items to their parts and sends those. A core with no part can take
+ * no more: its rows are refused as overload. */
+static void send_parts(struct core *core, struct job *job, const uint8_t *routes,
+                       struct job **parts)
+{
+    uint32_t core_count = core->server->options.core_count;
+    uint32_t filled[LOG_CORE_COUNT_MAX] = {0};
+    union job_row *rows = job_rows(job);
+
+    for (uint32_t i = 0; i < job->row_count; i++) {
+        uint8_t to = routes[i];
+        if (to == ROUTE_DONE || to == core->index)
+            continue;
+        if (parts[to] == NULL) {
+            refuse_row(core, &rows[i], STOCK_OVERLOADED);
+            continue;
+        }
+        job_rows(parts[to])[filled[to]] = rows[i];
+        job_row_indexes(parts[to])[filled[to]] = i;
+        filled[to]++;
+        core->counts.rows_forwarded++;
+    }
+    for (uint32_t to = 0; to < core_count; to++) {
+        if (parts[to] == NULL)
+            continue;
+        hf_assert(filled[to] == parts[to]->row_count);
+        parts[to]->kind = JOB_ROWS;
+        parts[to]->parent = job;
+        parts[to]->parts_left = 1;
+        job->parts_left++;
+        exchange_send(&core->port, to, parts[to]);
+    }
+}
+
+/* Runs this core's rows among those of others, in order. */
+static void run_routed_rows(struct core *core, struct job *job, const uint8_t *routes)
+{
+    union job_row *rows = job_rows(job);
+    uint32_t i = 0;
+    while (i < job->row_count) {
+        uint32_t first = i;
+        while (i < job->row_count && routes[i] == core->index)
+            i++;
+        if (i > first)
+            run_rows(core, rows + first, i - first, &job->wait_lsn);
+        else
+            i++;
+    }
+}
+
+/* ---- a frame's way in ---- */
+
+static enum frame_outcome take_rows(struct core *core, const struct net_frame *frame,
+                                    const struct request_columns *columns)
+{
+    struct job *job = job_acquire_rows(&core->jobs, columns->row_count);
+    if (job == NULL)
+        return FRAME_NO_ROOM;
+    job->kind = JOB_ROWS;
+    job->origin_core = (uint16_t)core->index;
+    job->connection = frame->connection;
+    job->request_id = frame->header.request_id;
+    job->frame_type = frame->header.type;
+    job->parts_left = 1;
+    rows_from_columns(columns, job_rows(job));
+
+    struct core_counts counts_before = core->counts;
+    uint32_t counts[LOG_CORE_COUNT_MAX] = {0};
+    uint8_t *routes = core->columns->routes;
+    if (!route_rows(core, job, routes, counts)) {
+        struct job *parts[LOG_CORE_COUNT_MAX];
+        if (!make_parts(core, counts, parts)) {
+            core->counts = counts_before; /* the frame will come again */
+            job_release(&core->jobs, job);
+            return FRAME_NO_ROOM;
+        }
+        send_parts(core, job, routes, parts);
+    }
+    run_routed_rows(core, job, routes);
+    core->counts.rows += job->row_count;
+    core_finish_part(core, job);
+    return FRAME_TAKEN;
+}
+
+enum frame_outcome rows_take_frame(struct core *core, const struct net_frame *frame)
+{
+    const ProtobufCMessage *message =
+        message_decode(&core->arena, message_descriptor(frame->header.type), frame->body,
+                       frame->header.body_bytes);
+    if (message == NULL) {
+        session_error(core, frame, HOLDFAST__V1__ERROR_CODE__ERROR_CODE_BAD_BODY,
+                      "the body is not the message that the frame's type says");
+        return FRAME_TAKEN;
+    }
+    struct request_columns columns = columns_of_message(frame->header.type, message);
+    if (columns.row_count > FRAME_ROW_COUNT_MAX) {
+        session_error(core, frame, HOLDFAST__V1__ERROR_CODE__ERROR_CODE_TOO_MANY_ROWS,
+                      "more rows than batch_rows_max of Hello");
+        return FRAME_TAKEN;
+    }
+    if (columns.row_count == 0 || !columns_fit(&columns)) {
+        session_error(core, frame, HOLDFAST__V1__ERROR_CODE__ERROR_CODE_BAD_COLUMNS,
+                      "row_count must be at least 1, and every column row_count, one or none long");
+        return FRAME_TAKEN;
+    }
+    return take_rows(core, frame, &columns);
+}
+
+void rows_run_part(struct core *core, struct job *job)
+{
+    run_rows(core, job_rows(job), job->row_count, &job->wait_lsn);
+    core->counts.rows += job->row_count;
+    core_finish_part(core, job);
+}
+
+void rows_join_part(struct core *core, struct job *part)
+{
+    struct job *parent = part->parent;
+    union job_row *to = job_rows(parent);
+    const union job_row *from = job_rows(part);
+    const uint32_t *indexes = job_row_indexes(part);
+
+    for (uint32_t i = 0; i < part->row_count; i++) {
+        hf_assert(indexes[i] < parent->row_count);
+        to[indexes[i]] = from[i];
+    }
+    job_release(&core->jobs, part);
+}
+
+/* ---- replies: rows to columns ---- */
+
+static bool is_get(const struct job *job)
+{
+    return job->frame_type == FRAME_GET || job->frame_type == FRAME_GET_BATCH;
+}
+
+static size_t encode_single(const struct job *job, const struct stock_reply *reply, uint8_t *frame,
+                            uint32_t frame_bytes_max)
+{
+    Holdfast__V1__ReservationResponse response = HOLDFAST__V1__RESERVATION_RESPONSE__INIT;
+    response.result = (Holdfast__V1__Result)reply->code;
+    response.state = (Holdfast__V1__ReservationState)reply->state;
+    response.invalid_field = (Holdfast__V1__Field)reply->invalid_field;
+    response.quantity = reply->quantity;
+    response.quantity_confirmed = reply->quantity_confirmed;
+    response.sequence = reply->sequence;
+    response.expires_ms = reply->expires_ms;
+    response.available = reply->available;
+    if (is_get(job)) {
+        response.buyer_id = reply->buyer_id;
+        response.user_data = reply->user_data;
+        response.created_ms = reply->created_ms;
+    }
+    return message_encode_frame(&response.base, job->frame_type + FRAME_REPLY, job->request_id,
+                                frame, frame_bytes_max);
+}
+
+static size_t encode_batch(struct reply_columns *c, const struct job *job,
+                           const union job_row *rows, uint8_t *frame, uint32_t frame_bytes_max)
+{
+    uint32_t row_count = job->row_count;
+    Holdfast__V1__ReservationBatchResponse response =
+        HOLDFAST__V1__RESERVATION_BATCH_RESPONSE__INIT;
+
+    for (uint32_t i = 0; i < row_count; i++) {
+        const struct stock_reply *reply = &rows[i].reply;
+        c->result[i] = (Holdfast__V1__Result)reply->code;
+        c->state[i] = (Holdfast__V1__ReservationState)reply->state;
+        c->invalid_field[i] = (Holdfast__V1__Field)reply->invalid_field;
+        c->quantity[i] = reply->quantity;
+        c->quantity_confirmed[i] = reply->quantity_confirmed;
+        c->sequence[i] = reply->sequence;
+        c->expires_ms[i] = reply->expires_ms;
+        c->available[i] = reply->available;
+    }
+#define COLUMN_U32(name)                                                                           \
+    response.name = c->name;                                                                       \
+    response.n_##name = columns_length_u32((const uint32_t *)(const void *)c->name, row_count)
+#define COLUMN_U64(name)                                                                           \
+    response.name = c->name;                                                                       \
+    response.n_##name = columns_length_u64((const uint64_t *)(const void *)c->name, row_count)
+    response.row_count = row_count;
+    COLUMN_U32(result);
+    COLUMN_U32(state);
+    COLUMN_U32(invalid_field);
+    COLUMN_U32(quantity);
+    COLUMN_U32(quantity_confirmed);
+    COLUMN_U64(sequence);
+    COLUMN_U64(expires_ms);
+    COLUMN_U64(available);
+    if (is_get(job)) {
+        for (uint32_t i = 0; i < row_count; i++) {
+            c->buyer_id[i] = rows[i].reply.buyer_id;
+            c->user_data[i] = rows[i].reply.user_data;
+            c->created_ms[i] = rows[i].reply.created_ms;
+        }
+        COLUMN_U64(buyer_id);
+        COLUMN_U64(user_data);
+        COLUMN_U64(created_ms);
+    }
+#undef COLUMN_U32
+#undef COLUMN_U64
+    return message_encode_frame(&response.base, job->frame_type + FRAME_REPLY, job->request_id,
+                                frame, frame_bytes_max);
+}
+
+void rows_reply(struct core *core, struct job *job)
+{
+    uint32_t row_bytes = is_get(job) ? REPLY_ROW_BYTES_GET : REPLY_ROW_BYTES;
+    uint32_t frame_bytes_max = REPLY_FIXED_BYTES + job->row_count * row_bytes;
+    uint8_t *frame = net_reply_begin(core->net, job->connection, frame_bytes_max);
+    if (frame == NULL)
+        return; /* the client is gone; what it asked for is done and can be asked about */
+
+    const union job_row *rows = job_rows(job);
+    size_t frame_bytes = job->frame_type >= FRAME_RESERVE_BATCH
+                             ? encode_batch(core->columns, job, rows, frame, frame_bytes_max)
+                             : encode_single(job, &rows[0].reply, frame, frame_bytes_max);
+    hf_assert(frame_bytes > 0);
+    net_reply_commit(core->net, job->connection, (uint32_t)frame_bytes);
+}
