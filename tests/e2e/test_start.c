@@ -1,0 +1,460 @@
+/* Starting and stopping when something is wrong: each fault has its exit code and a line that says
+ * what is wrong and what to do, and none of them touches the data.
+ *
+ *     e2e_start CORES
+ */
+#include "check.h"
+#include "fixture.h"
+#include "raw_client.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+enum { NOBODY = 65534, FAULT_TIMEOUT_MS = 20000 };
+
+static struct fixture fixture;
+static uint32_t core_count;
+
+/* ------------------------------------------------------------------------------------------------
+ * Helpers
+ * ---------------------------------------------------------------------------------------------- */
+
+/* Starts with these options and expects this end and this text (NULL = any) on stderr. */
+static void check_refused(const struct server_options *options, int exit_code, const char *text)
+{
+    struct server_process server;
+    if (server_try_start(&server, options, fixture.scratch, FAULT_TIMEOUT_MS)) {
+        check(false, "it serves, expected exit code %d", exit_code);
+        server_kill(&server);
+        return;
+    }
+    char *said = server_stderr(&server);
+    check(server.exit_code == exit_code, "exit code %d, expected %d; stderr:\n%s", server.exit_code,
+          exit_code, said);
+    check(said[0] != '\0', "it says nothing");
+    check(text == NULL || strcasestr(said, text) != NULL, "\"%s\" is not in:\n%s", text, said);
+    free(said);
+}
+
+static const char *path_in_scratch(const char *name)
+{
+    static char paths[8][SCRATCH_PATH_BYTES + 64];
+    static unsigned next;
+    char *path = paths[next++ % 8];
+    snprintf(path, sizeof paths[0], "%s/%s", fixture.scratch, name);
+    return path;
+}
+
+static struct server_options options_on(const char *name)
+{
+    return (struct server_options){.data = path_in_scratch(name), .cores = core_count};
+}
+
+/* A data directory with some reservations in it, cleanly stopped. Returns its state hash. */
+static uint64_t fill(const struct server_options *options, uint32_t reservations)
+{
+    enum { BATCH_ROWS = 1000 };
+    static struct raw_row rows[BATCH_ROWS];
+    static struct raw_answer answers[BATCH_ROWS];
+    struct server_process server;
+    struct raw_client client;
+    uint64_t hash = 0;
+    server_start(&server, options, fixture.scratch);
+    raw_open(&client, server.port, -1);
+    for (uint64_t item_id = 1; item_id <= 8; item_id++)
+        raw_item_make(&client, item_id, -1);
+    for (uint32_t made = 0; made < reservations; made += BATCH_ROWS) {
+        for (uint32_t i = 0; i < BATCH_ROWS; i++)
+            rows[i] = (struct raw_row){
+                .type = FRAME_RESERVE,
+                .item_id = 1 + (made + i) % 8,
+                .id_high = 1,
+                .id_low = made + i + 1,
+                .quantity = 1,
+            };
+        raw_rows(&client, RAW_SHORT, rows, BATCH_ROWS, answers);
+        check(answers[0].result == RESULT(OK), "%s", raw_result_name(answers[0].result));
+    }
+    raw_close(&client);
+    server_stop(&server);
+    check(server_state_hash_at_stop(&server, &hash), "no state hash at stop");
+    return hash;
+}
+
+static void check_opens_with(const struct server_options *options, uint64_t hash)
+{
+    struct server_process server;
+    uint64_t at_start = 0;
+    server_start(&server, options, fixture.scratch);
+    check(server_state_hash_at_start(&server, &at_start), "no state hash at start");
+    check(at_start == hash, "state hash %016" PRIx64 ", expected %016" PRIx64, at_start, hash);
+    server_stop(&server);
+}
+
+/* The first file below `folder` whose name ends so. */
+static const char *wanted_end;
+static char found_file[4096];
+
+static int look_at_file(const char *path, const struct stat *info, int kind, struct FTW *position)
+{
+    (void)info;
+    (void)position;
+    const size_t bytes = strlen(path), end_bytes = strlen(wanted_end);
+    if (kind != FTW_F || bytes < end_bytes || strcmp(path + bytes - end_bytes, wanted_end) != 0)
+        return 0;
+    snprintf(found_file, sizeof found_file, "%s", path);
+    return 1;
+}
+
+static const char *find_file(const char *folder, const char *end)
+{
+    wanted_end = end;
+    found_file[0] = '\0';
+    nftw(folder, look_at_file, 16, FTW_PHYS);
+    check_must(found_file[0] != '\0', "no file %s in %s", end, folder);
+    return found_file;
+}
+
+static void read_at(const char *path, off_t offset, void *to, size_t bytes)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    check_must(fd >= 0 && pread(fd, to, bytes, offset) == (ssize_t)bytes, "%s: %s", path,
+               strerror(errno));
+    close(fd);
+}
+
+static void write_at(const char *path, off_t offset, const void *from, size_t bytes)
+{
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    check_must(fd >= 0 && pwrite(fd, from, bytes, offset) == (ssize_t)bytes, "%s: %s", path,
+               strerror(errno));
+    close(fd);
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * Options
+ * ---------------------------------------------------------------------------------------------- */
+
+static void check_usage(const char *first, const char *second, const char *text)
+{
+    const char *const more[] = {first, second, NULL};
+    struct server_options options = options_on("usage");
+    options.more = more;
+    check_refused(&options, SERVER_EXIT_USAGE, text);
+    check(access(options.data, F_OK) != 0, "%s %s made a data directory", first, second);
+}
+
+static void wrong_options_are_named(void)
+{
+    check_usage("--no-such-option", "1", "no-such-option");
+    check_usage("--cores", "0", "cores");
+    check_usage("--cores", "65", "cores");
+    check_usage("--cores", "two", "cores");
+    check_usage("--cores", "-1", "cores");
+    check_usage("--durability", "maybe", "durability");
+    check_usage("--max-items", "0", "max-items");
+    check_usage("--max-reservations", "1e9", "max-reservations");
+    check_usage("--max-buyers", "18446744073709551617", "max-buyers");
+    check_usage("--max-connections", "", "max-connections");
+    check_usage("--retention", "soon", "retention");
+    check_usage("--segment-size", "1MiB", "segment-size");
+    check_usage("--segment-size", "8388609", "segment-size");
+    check_usage("--listen", "7411", "listen");
+    check_usage("--listen", "127.0.0.1:99999", "listen");
+    check_usage("--listen", "127.0.0.1:", "listen");
+    check_usage("surplus", NULL, "surplus");
+    check_usage("--cores", NULL, "cores");
+    const struct server_options no_data = {.cores = 1};
+    check_refused(&no_data, SERVER_EXIT_USAGE, "--data");
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * The data directory
+ * ---------------------------------------------------------------------------------------------- */
+
+static void data_directory_in_use_is_refused(void)
+{
+    const struct server_options options = options_on("in_use");
+    struct server_process first;
+    server_start(&first, &options, fixture.scratch);
+    check_refused(&options, SERVER_EXIT_IN_USE, "in use");
+    struct raw_client client;
+    raw_open(&client, first.port, -1); /* and the first one goes on */
+    raw_item_make(&client, 1, 10);
+    raw_close(&client);
+    server_kill(&first);
+    server_start(&first, &options, fixture.scratch); /* a killed server leaves no lock */
+    server_stop(&first);
+}
+
+/* Rewrites "format 1" to "format 2", with a right checksum. */
+static void age_manifest(const char *path)
+{
+    char text[4096] = {0}, line[64];
+    const int fd = open(path, O_RDWR | O_CLOEXEC);
+    check_must(fd >= 0 && read(fd, text, sizeof text - 1) > 0, "%s: %s", path, strerror(errno));
+    char *format = strstr(text, "format 1\n");
+    char *checksum = strstr(text, "checksum ");
+    check_must(format != NULL && checksum != NULL, "not a manifest: %s", text);
+    format[7] = '2';
+    const size_t signed_bytes = (size_t)(checksum - text);
+    snprintf(line, sizeof line, "checksum %016" PRIx64 "\n",
+             (uint64_t)XXH3_64bits(text, signed_bytes));
+    memcpy(checksum, line, strlen(line));
+    check_must(pwrite(fd, text, strlen(text), 0) == (ssize_t)strlen(text), "%s", strerror(errno));
+    close(fd);
+}
+
+static void manifest_of_another_version_is_refused(void)
+{
+    const struct server_options options = options_on("version");
+    fill(&options, 1000);
+    age_manifest(find_file(options.data, "MANIFEST"));
+    check_refused(&options, SERVER_EXIT_VERSION, "version");
+}
+
+static void segment_of_another_version_is_refused(void)
+{
+    enum { BLOCK = 4096, CHECKED_FROM = 16, VERSION_AT = 16, CHECKSUM_AT = 8 };
+    const struct server_options options = options_on("segment_version");
+    fill(&options, 1000);
+    const char *segment = find_file(options.data, "000000000001.log");
+    uint8_t block[BLOCK];
+    read_at(segment, 0, block, sizeof block);
+    block[VERSION_AT] = 2;
+    const uint64_t checksum = XXH3_64bits(block + CHECKED_FROM, BLOCK - CHECKED_FROM);
+    memcpy(block + CHECKSUM_AT, &checksum, sizeof checksum);
+    write_at(segment, 0, block, sizeof block);
+    check_refused(&options, SERVER_EXIT_VERSION, "version");
+}
+
+static void folder_of_somebody_else_is_refused_and_left_alone(void)
+{
+    const struct server_options options = options_on("foreign");
+    check_must(mkdir(options.data, 0777) == 0, "mkdir");
+    char file[SCRATCH_PATH_BYTES + 128];
+    snprintf(file, sizeof file, "%s/letter.txt", options.data);
+    FILE *letter = fopen(file, "w");
+    check_must(letter != NULL, "%s", file);
+    fputs("Dear Anna\n", letter);
+    fclose(letter);
+    check_refused(&options, SERVER_EXIT_DAMAGED, options.data);
+    char text[16] = {0};
+    read_at(file, 0, text, 10);
+    check(strcmp(text, "Dear Anna\n") == 0, "the file has changed");
+    unlink(file);
+    check(rmdir(options.data) == 0, "something was left in it: %s", strerror(errno));
+}
+
+static void damaged_manifest_is_refused(void)
+{
+    const struct server_options options = options_on("manifest");
+    fill(&options, 1000);
+    write_at(find_file(options.data, "MANIFEST"), 30, "#", 1);
+    check_refused(&options, SERVER_EXIT_DAMAGED, "MANIFEST");
+}
+
+/* A changed byte in a group that others follow: the log said yes to what is lost there. */
+static void damage_inside_the_log_is_refused_by_file_and_offset(void)
+{
+    const struct server_options options = options_on("damage");
+    fill(&options, 20000);
+    const char *segment = find_file(options.data, "000000000001.log");
+    uint8_t byte;
+    read_at(segment, 4096 + 200, &byte, 1);
+    byte ^= 1;
+    write_at(segment, 4096 + 200, &byte, 1);
+    check_refused(&options, SERVER_EXIT_DAMAGED, "000000000001.log");
+    check_refused(&options, SERVER_EXIT_DAMAGED, "4096");
+    byte ^= 1;
+    write_at(segment, 4096 + 200, &byte, 1); /* nothing else was touched */
+    struct server_process server;
+    server_start(&server, &options, fixture.scratch);
+    server_stop(&server);
+}
+
+static void folder_that_cannot_be_made_is_named(void)
+{
+    const struct server_options options = options_on("no/such/parent");
+    check_refused(&options, SERVER_EXIT_IO, "no/such/parent");
+}
+
+/* As root this needs another user; without it the folder's mode is enough. */
+static void data_directory_without_permission_is_refused(void)
+{
+    char folder[] = "/tmp/holdfast-permission-XXXXXX"; /* the build tree may be closed to others */
+    char data[64];
+    check_must(mkdtemp(folder) != NULL, "mkdtemp: %s", strerror(errno));
+    snprintf(data, sizeof data, "%s/data", folder);
+    struct server_options options = {.data = data, .cores = core_count};
+    const uint64_t hash = fill(&options, 1000);
+    if (getuid() == 0) {
+        options.uid = NOBODY;
+        chmod(folder, 0755);
+    }
+    chmod(data, getuid() == 0 ? 0700 : 0500);
+    check_refused(&options, SERVER_EXIT_PERMISSION, data);
+    chmod(data, 0700);
+    options.uid = 0;
+    check_opens_with(&options, hash);
+    scratch_remove(folder);
+}
+
+static void ordinary_user_can_run_the_server(void)
+{
+    if (getuid() != 0) {
+        check_note("this is an ordinary user already");
+        return;
+    }
+    char folder[] = "/tmp/holdfast-user-XXXXXX";
+    char data[64];
+    check_must(mkdtemp(folder) != NULL && chown(folder, NOBODY, NOBODY) == 0, "%s",
+               strerror(errno));
+    snprintf(data, sizeof data, "%s/data", folder);
+    const struct server_options options = {.data = data, .cores = core_count, .uid = NOBODY};
+    const uint64_t hash = fill(&options, 5000);
+    check_opens_with(&options, hash);
+    scratch_remove(folder);
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * The machine
+ * ---------------------------------------------------------------------------------------------- */
+
+static void port_in_use_is_refused(void)
+{
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t bytes = sizeof address;
+    char listen_on[64];
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    check_must(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+                   listen(fd, 1) == 0 && getsockname(fd, (struct sockaddr *)&address, &bytes) == 0,
+               "%s", strerror(errno));
+    snprintf(listen_on, sizeof listen_on, "127.0.0.1:%u", ntohs(address.sin_port));
+    struct server_options options = options_on("port");
+    options.listen = listen_on;
+    check_refused(&options, SERVER_EXIT_LISTEN, listen_on);
+    close(fd);
+}
+
+/* Two servers of one user on one port must not share the connections between them. */
+static void port_of_another_holdfastd_is_refused(void)
+{
+    struct server_options options = options_on("port_first");
+    struct server_process first;
+    char listen_on[64];
+    server_start(&first, &options, fixture.scratch);
+    snprintf(listen_on, sizeof listen_on, "127.0.0.1:%u", first.port);
+    options = options_on("port_second");
+    options.listen = listen_on;
+    check_refused(&options, SERVER_EXIT_LISTEN, listen_on);
+    server_stop(&first);
+}
+
+static void host_that_does_not_exist_is_refused(void)
+{
+    struct server_options options = options_on("host");
+    options.listen = "203.0.113.77:0"; /* TEST-NET-3: nobody's own address */
+    check_refused(&options, SERVER_EXIT_LISTEN, "203.0.113.77");
+}
+
+static void blocked_io_uring_is_explained(void)
+{
+    struct server_options options = options_on("blocked");
+    options.io_uring_blocked = true;
+    check_refused(&options, SERVER_EXIT_NO_IO_URING, "io_uring");
+    check_refused(&options, SERVER_EXIT_NO_IO_URING, "seccomp");
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * Signals
+ * ---------------------------------------------------------------------------------------------- */
+
+static void sigterm_while_loading_ends_cleanly_and_keeps_everything(void)
+{
+    const uint32_t reservations = check_is_sanitized() ? 20000 : 400000;
+    const struct server_options options = options_on("load");
+    const uint64_t hash = fill(&options, reservations);
+    for (int delay_ms = 20; delay_ms <= 100; delay_ms += 20) {
+        struct server_process server;
+        uint64_t at_stop = 0;
+        server_spawn(&server, &options, fixture.scratch);
+        check_sleep_ms(delay_ms);
+        server_signal(&server, SIGTERM);
+        check_must(server_wait_exit(&server, 60000), "it has not ended");
+        check(server.exit_code == SERVER_EXIT_OK, "exit code %d after %d ms", server.exit_code,
+              delay_ms);
+        if (server_state_hash_at_stop(&server, &at_stop))
+            check(at_stop == hash, "state hash %016" PRIx64 " at stop", at_stop);
+    }
+    check_opens_with(&options, hash);
+}
+
+static void sigint_stops_cleanly_and_the_hash_is_the_same_at_the_next_start(void)
+{
+    const struct server_options options = options_on("sigint");
+    fill(&options, 3000);
+    struct server_process server;
+    uint64_t at_stop = 0;
+    server_start(&server, &options, fixture.scratch);
+    server_signal(&server, SIGINT);
+    check_must(server_wait_exit(&server, 30000), "it has not ended");
+    check(server.exit_code == SERVER_EXIT_OK, "exit code %d", server.exit_code);
+    check(server_state_hash_at_stop(&server, &at_stop), "no state hash at stop");
+    check_opens_with(&options, at_stop);
+}
+
+static void idle_connections_do_not_hold_up_the_stop(void)
+{
+    const struct server_options options = options_on("idle");
+    struct server_process server;
+    struct raw_client greeted, silent;
+    server_start(&server, &options, fixture.scratch);
+    raw_open(&greeted, server.port, -1);
+    check_must(raw_connect(&silent, server.port), "connect");
+    const double start_ms = check_now_ms();
+    server_stop(&server);
+    const double took_ms = check_now_ms() - start_ms;
+    check(took_ms < 5000, "it took %.0f ms", took_ms);
+    raw_close(&greeted);
+    raw_close(&silent);
+}
+
+int main(int argc, char **argv)
+{
+    core_count = fixture_core_count(argc, argv);
+    fixture_init(&fixture, "start", core_count, NULL);
+#define SITUATION(name) check_situation(#name), name()
+    SITUATION(wrong_options_are_named);
+    SITUATION(data_directory_in_use_is_refused);
+    SITUATION(manifest_of_another_version_is_refused);
+    SITUATION(segment_of_another_version_is_refused);
+    SITUATION(folder_of_somebody_else_is_refused_and_left_alone);
+    SITUATION(damaged_manifest_is_refused);
+    SITUATION(damage_inside_the_log_is_refused_by_file_and_offset);
+    SITUATION(folder_that_cannot_be_made_is_named);
+    SITUATION(data_directory_without_permission_is_refused);
+    SITUATION(ordinary_user_can_run_the_server);
+    SITUATION(port_in_use_is_refused);
+    SITUATION(port_of_another_holdfastd_is_refused);
+    SITUATION(host_that_does_not_exist_is_refused);
+    SITUATION(blocked_io_uring_is_explained);
+    SITUATION(sigterm_while_loading_ends_cleanly_and_keeps_everything);
+    SITUATION(sigint_stops_cleanly_and_the_hash_is_the_same_at_the_next_start);
+    SITUATION(idle_connections_do_not_hold_up_the_stop);
+#undef SITUATION
+    return fixture_finish(&fixture);
+}
