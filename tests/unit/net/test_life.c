@@ -34,16 +34,16 @@ Test(table, many_connections_that_come_and_go_leave_nothing_behind)
     fixture_start(&f);
     for (int round = 0; round < 20; round++) {
         int fds[50];
-        for (int i = 0; i < 50; i++)
+        for (uint64_t i = 0; i < 50; i++)
             fds[i] = client_connect(&f);
         turn_until(&f, net_counts(f.net).connections == 50);
-        for (int i = 0; i < 50; i++)
-            client_send_ping(&f, fds[i], (uint64_t)i);
-        for (int i = 0; i < 50; i++) {
+        for (uint64_t i = 0; i < 50; i++)
+            client_send_ping(&f, fds[i], i);
+        for (uint64_t i = 0; i < 50; i++) {
             struct net_frame frame = next_frame(&f);
             answer(&f, &frame, FRAME_HEADER_BYTES);
         }
-        for (int i = 0; i < 50; i++) {
+        for (uint64_t i = 0; i < 50; i++) {
             cr_assert_eq(client_receive_reply(&f, fds[i]), i);
             close(fds[i]);
         }

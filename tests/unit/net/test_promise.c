@@ -82,7 +82,7 @@ Test(promise, a_batch_that_will_be_refused_needs_room_for_the_error_only)
     cr_assert_eq(promise_for_rows(FRAME_RESERVE_BATCH, FRAME_ROW_COUNT_MAX + 1),
                  PROMISE_SINGLE_BYTES);
     cr_assert_eq(promise_for_rows(FRAME_RESERVE_BATCH, UINT32_MAX), PROMISE_SINGLE_BYTES);
-    cr_assert_eq(promise_for(FRAME_RESERVE_BATCH, NULL, 0), PROMISE_SINGLE_BYTES);
+    cr_assert_eq(promise_for(FRAME_RESERVE_BATCH, (const uint8_t *)"", 0), PROMISE_SINGLE_BYTES);
 }
 
 Test(promise, the_longest_single_replies_fit)

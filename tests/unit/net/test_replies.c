@@ -109,10 +109,10 @@ Test(replies, a_client_that_does_not_read_leaves_the_others_alone)
     int slow_fd = client_greeted(&f, NULL);
     int fd = client_greeted(&f, NULL);
     struct ping_stream stream = {0};
-    for (int i = 0; i < 3000; i++) {
+    for (uint64_t i = 0; i < 3000; i++) {
         send_pings(&stream, slow_fd);
         if (i % 100 == 0) {
-            client_send_ping(&f, fd, (uint64_t)i);
+            client_send_ping(&f, fd, i);
             turn_some(&f);
             answer_all(&f);
             uint8_t body[4096];
