@@ -257,10 +257,11 @@ enum core_status core_turn(struct core *core)
     net_flush(core->net, reading.monotonic_ns);
     bool is_stopped = has_stopped(core);
     exchange_wake(&core->port);
-    if (is_stopped)
-        return CORE_STOPPED;
-    io_turn(core->io, wake_at_ns(core, is_work_left));
-    return wal_failure(core->wal) == NULL ? CORE_RUNNING : CORE_FAILED;
+    /* The last turn too: it sends the wake-ups that let the other cores stop. */
+    io_turn(core->io, is_stopped ? 0 : wake_at_ns(core, is_work_left));
+    if (wal_failure(core->wal) != NULL)
+        return CORE_FAILED;
+    return is_stopped ? CORE_STOPPED : CORE_RUNNING;
 }
 
 const char *core_failure(const struct core *core)
