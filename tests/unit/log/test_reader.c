@@ -467,7 +467,8 @@ static void put_group(struct log_group_header header, uint32_t stated_record_byt
     bytes_put_u16(payload, (uint16_t)stated_record_bytes);
     if (header.payload_bytes < RECORD_BYTES)
         memset(payload + header.payload_bytes, 0, RECORD_BYTES - header.payload_bytes);
-    header.payload_checksum = checksum64(payload, header.payload_bytes, seed);
+    if (log_group_bytes(header.payload_bytes) <= BLOCK)
+        header.payload_checksum = checksum64(payload, header.payload_bytes, seed);
     log_group_header_encode(&header, seed, to);
 }
 
