@@ -362,10 +362,8 @@ static enum data_directory_status make_manifest(struct data_directory *directory
     memset(manifest, 0, sizeof *manifest);
     manifest->version = LOG_FORMAT_VERSION;
     io_random(directory->io, &manifest->server_id, sizeof manifest->server_id);
-    enum data_directory_status status = add_era(directory, core_count);
-    if (status == DATA_DIRECTORY_OK)
-        status = sync_parent(directory);
-    return status;
+    enum data_directory_status status = sync_parent(directory); /* a manifest means it was done */
+    return status == DATA_DIRECTORY_OK ? add_era(directory, core_count) : status;
 }
 
 /* Before an era is closed its logs are made whole, while nobody else reads them. */

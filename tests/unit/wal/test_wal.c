@@ -102,6 +102,7 @@ Test(wal, a_restart_goes_on_behind_the_last_group_with_a_new_epoch)
 
 Test(wal, room_is_none_when_both_groups_are_full_and_comes_back_with_progress)
 {
+    fixture.options.segment_bytes = 32 << 20; /* both in the first */
     fixture_open(&fixture);
     uint32_t all = (LOG_GROUP_BYTES_MAX - LOG_GROUP_HEADER_BYTES) / LOG_RECORD_BYTES_MAX;
     cr_assert_eq(wal_room(fixture.wal), all);
@@ -157,7 +158,7 @@ Test(wal, groups_of_every_size_rotate)
     }
     fixture_flush(&fixture);
     cr_assert_eq(wal_durable_lsn(fixture.wal), appended);
-    cr_assert_geq(wal_counts(fixture.wal).segments, 8);
+    cr_assert_geq(wal_counts(fixture.wal).segments, 4);
     fixture_close(&fixture);
     fixture_open(&fixture);
     cr_assert_eq(fixture.end.record_count, appended);
