@@ -82,16 +82,37 @@ static bool will_look_at_buyer(const struct stock *stock, const struct stock_req
     return slot != STOCK_SLOT_NONE && item_available(item_at(stock, slot)) != 0;
 }
 
-static void prefetch_reservation(const struct stock *stock, uint64_t hash)
+/* The slot that most likely is the row's reservation. */
+static uint32_t candidate(const struct stock *stock, const struct stock_request *row)
 {
-    uint32_t position = index_home(&stock->reservation_index, hash);
-    uint32_t slot = index_next(&stock->reservation_index, hash, &position);
-    if (slot != INDEX_SLOT_NONE)
-        __builtin_prefetch(reservation_at(stock, slot));
+    uint32_t position = index_home(&stock->reservation_index, row->reservation_hash);
+    return index_next(&stock->reservation_index, row->reservation_hash, &position);
 }
 
-/* The second pass reads the lines that the first has asked for, so the waits of all rows overlap.
- */
+static void prefetch_reservation(const struct stock *stock, const struct stock_request *row)
+{
+    uint32_t slot = candidate(stock, row);
+    if (slot == INDEX_SLOT_NONE)
+        return;
+    __builtin_prefetch(reservation_at(stock, slot));
+    if (row->op != STOCK_OP_RESERVE)
+        timer_prefetch(stock->timer, slot);
+}
+
+/* What changing a reservation will change beside it. */
+static void prefetch_buyer(const struct stock *stock, const struct stock_request *row)
+{
+    if (row->op == STOCK_OP_RESERVE || row->op == STOCK_OP_GET)
+        return;
+    uint32_t slot = candidate(stock, row);
+    if (slot == INDEX_SLOT_NONE)
+        return;
+    uint32_t buyer_slot = reservation_at(stock, slot)->buyer_slot;
+    if (buyer_slot != STOCK_SLOT_NONE)
+        __builtin_prefetch(buyer_at(stock, buyer_slot));
+}
+
+/* Each pass reads the lines that the one before has asked for, so the waits of all rows overlap. */
 void stock_prepare(const struct stock *stock, struct stock_request *rows, uint32_t row_count)
 {
     for (uint32_t i = 0; i < row_count; i++) {
@@ -105,6 +126,8 @@ void stock_prepare(const struct stock *stock, struct stock_request *rows, uint32
     for (uint32_t i = 0; i < row_count; i++) {
         if (will_look_at_buyer(stock, &rows[i]))
             index_prefetch(&stock->buyer_index, rows[i].buyer_hash);
-        prefetch_reservation(stock, rows[i].reservation_hash);
+        prefetch_reservation(stock, &rows[i]);
     }
+    for (uint32_t i = 0; i < row_count; i++)
+        prefetch_buyer(stock, &rows[i]);
 }

@@ -272,6 +272,11 @@ uint64_t timer_next_ms(const struct timer *timer)
     return first == 0 ? UINT64_MAX : timer->nodes[first].deadline_ms;
 }
 
+void timer_prefetch(const struct timer *timer, uint32_t slot)
+{
+    __builtin_prefetch(slot_node(timer, slot));
+}
+
 bool timer_is_set(const struct timer *timer, uint32_t slot)
 {
     return slot_node(timer, slot)->next != 0;

@@ -39,6 +39,9 @@ uint32_t timer_due(const struct timer *timer, uint64_t now_ms);
 /* The earliest deadline, or UINT64_MAX when none is set. */
 uint64_t timer_next_ms(const struct timer *timer);
 
+/* Asks for the memory that changing this slot's deadline will need. */
+void timer_prefetch(const struct timer *timer, uint32_t slot);
+
 bool timer_is_set(const struct timer *timer, uint32_t slot);
 uint32_t timer_count(const struct timer *timer);
 
