@@ -73,13 +73,15 @@ uint32_t buyer_find(const struct stock *stock, uint32_t item_slot, uint64_t buye
 
 /* ---- ahead of a decision ---- */
 
-/* A new hold looks at its buyer, unless the item is sold out. */
-static bool will_look_at_buyer(const struct stock *stock, const struct stock_request *row)
+/* A new hold looks at its buyer, unless the item is sold out. That its id is known already is
+ * rare and not looked for. */
+static void prefetch_for_hold(const struct stock *stock, const struct stock_request *row)
 {
-    if (row->op != STOCK_OP_RESERVE || row->buyer_id == 0)
-        return false;
+    if (row->buyer_id == 0)
+        return;
     uint32_t slot = item_find(stock, row->item_id, row->item_hash);
-    return slot != STOCK_SLOT_NONE && item_available(item_at(stock, slot)) != 0;
+    if (slot != STOCK_SLOT_NONE && item_available(item_at(stock, slot)) != 0)
+        index_prefetch(&stock->buyer_index, row->buyer_hash);
 }
 
 /* The slot that most likely is the row's reservation. */
@@ -89,21 +91,17 @@ static uint32_t candidate(const struct stock *stock, const struct stock_request 
     return index_next(&stock->reservation_index, row->reservation_hash, &position);
 }
 
-static void prefetch_reservation(const struct stock *stock, const struct stock_request *row)
+static void prefetch_for_change(const struct stock *stock, const struct stock_request *row)
 {
     uint32_t slot = candidate(stock, row);
     if (slot == INDEX_SLOT_NONE)
         return;
     __builtin_prefetch(reservation_at(stock, slot));
-    if (row->op != STOCK_OP_RESERVE)
-        timer_prefetch(stock->timer, slot);
+    timer_prefetch(stock->timer, slot);
 }
 
-/* What changing a reservation will change beside it. */
 static void prefetch_buyer(const struct stock *stock, const struct stock_request *row)
 {
-    if (row->op == STOCK_OP_RESERVE || row->op == STOCK_OP_GET)
-        return;
     uint32_t slot = candidate(stock, row);
     if (slot == INDEX_SLOT_NONE)
         return;
@@ -124,10 +122,13 @@ void stock_prepare(const struct stock *stock, struct stock_request *rows, uint32
         index_prefetch(&stock->reservation_index, row->reservation_hash);
     }
     for (uint32_t i = 0; i < row_count; i++) {
-        if (will_look_at_buyer(stock, &rows[i]))
-            index_prefetch(&stock->buyer_index, rows[i].buyer_hash);
-        prefetch_reservation(stock, &rows[i]);
+        if (rows[i].op == STOCK_OP_RESERVE)
+            prefetch_for_hold(stock, &rows[i]);
+        else
+            prefetch_for_change(stock, &rows[i]);
     }
-    for (uint32_t i = 0; i < row_count; i++)
-        prefetch_buyer(stock, &rows[i]);
+    for (uint32_t i = 0; i < row_count; i++) {
+        if (rows[i].op != STOCK_OP_RESERVE && rows[i].op != STOCK_OP_GET)
+            prefetch_buyer(stock, &rows[i]);
+    }
 }
