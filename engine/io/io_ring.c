@@ -132,7 +132,8 @@ static void wake_by_eventfd(const struct io *target)
     hf_assert(written == sizeof one);
 }
 
-static void harvest(struct io *io)
+/* Returns how many there were. */
+static unsigned harvest(struct io *io)
 {
     struct io_uring_cqe *cqe;
     unsigned head;
@@ -147,15 +148,19 @@ static void harvest(struct io *io)
         count++;
     }
     io_uring_cq_advance(&io->ring, count);
+    return count;
 }
 
-/* Ends, because every completion belongs to an operation that was pending before. */
+/* The flag is a hint only: work that is added while the kernel runs what is there leaves it set
+ * behind an empty list, and it stays set until more comes. So what an entry without a completion
+ * leaves is left to the turn's next wait. */
 static void harvest_all(struct io *io)
 {
     harvest(io);
     while (IO_URING_READ_ONCE(*io->ring.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) {
         check_enter(io_uring_get_events(&io->ring));
-        harvest(io);
+        if (harvest(io) == 0)
+            return;
     }
 }
 
