@@ -1,0 +1,372 @@
+#include "data.h"
+
+#include "text.h"
+
+#include "base/assert.h"
+#include "stock/record.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A server that writes while we read can make a log look damaged: groups appear behind a place that
+ * was empty a moment ago. Real damage stays where it is. So a survey that finds damage is made
+ * again until two in a row find it at the same place; this is often enough for a log that grows. */
+enum { SURVEY_COUNT_MAX = 10 };
+
+static void *allocate(size_t count, size_t bytes)
+{
+    void *memory = calloc(count, bytes);
+    if (memory == NULL) {
+        tell("out of memory: free some, or use a larger machine");
+        exit(EXIT_IO);
+    }
+    return memory;
+}
+
+/* ---- files ---- */
+
+/* Reads exactly so many bytes. 0 or a negative errno; a file that ends early is -ENODATA. */
+static int read_at(int fd, uint64_t offset, void *buffer, size_t bytes)
+{
+    for (size_t done = 0; done < bytes;) {
+        const ssize_t now = pread(fd, (char *)buffer + done, bytes - done, (off_t)(offset + done));
+        if (now < 0 && errno == EINTR)
+            continue;
+        if (now <= 0)
+            return now == 0 ? -ENODATA : -errno;
+        done += (size_t)now;
+    }
+    return 0;
+}
+
+static void segment_path(const struct data_log *log, uint32_t segment_index, char *to)
+{
+    const int written =
+        snprintf(to, DATA_FILE_PATH_BYTES, "%s/%s", log->path, log->segments[segment_index].name);
+    hf_assert(written > 0 && written < DATA_FILE_PATH_BYTES);
+}
+
+static void close_segment(struct data_log *log)
+{
+    if (log->fd >= 0)
+        close(log->fd);
+    log->fd = -1;
+}
+
+/* Segments are read one after the other, so one is open at a time. */
+static int open_segment(struct data_log *log, uint32_t segment_index)
+{
+    char path[DATA_FILE_PATH_BYTES];
+    if (log->fd >= 0 && log->fd_segment_index == segment_index)
+        return 0;
+    close_segment(log);
+    segment_path(log, segment_index, path);
+    log->fd = open(path, O_RDONLY | O_CLOEXEC);
+    log->fd_segment_index = segment_index;
+    return log->fd < 0 ? -errno : 0;
+}
+
+static int read_segment(void *context, uint32_t segment_index, uint64_t offset, void *buffer,
+                        uint32_t bytes)
+{
+    struct data_log *log = context;
+    const int error = open_segment(log, segment_index);
+    return error != 0 ? error : read_at(log->fd, offset, buffer, bytes);
+}
+
+/* The same, with zeros in place of what stands behind the end that the survey found. */
+static int read_segment_up_to_end(void *context, uint32_t segment_index, uint64_t offset,
+                                  void *buffer, uint32_t bytes)
+{
+    struct data_log *log = context;
+    uint64_t wanted = bytes;
+    if (segment_index == log->end.segment_index) {
+        const uint64_t before_end = offset < log->end.offset ? log->end.offset - offset : 0;
+        wanted = before_end < bytes ? before_end : bytes;
+    }
+    memset((uint8_t *)buffer + wanted, 0, bytes - wanted);
+    return wanted == 0 ? 0 : read_segment(context, segment_index, offset, buffer, (uint32_t)wanted);
+}
+
+/* ---- listing ---- */
+
+static void free_segments(struct data_log *log)
+{
+    close_segment(log);
+    for (uint32_t i = 0; i < log->segment_count; i++)
+        free((void *)(uintptr_t)log->segments[i].name);
+    free(log->segments);
+    log->segments = NULL;
+    log->segment_count = 0;
+}
+
+static int is_segment(const struct dirent *entry)
+{
+    return log_segment_file_number(entry->d_name) != 0;
+}
+
+static int add_segment(struct data_log *log, const char *name)
+{
+    char path[DATA_FILE_PATH_BYTES];
+    struct stat status;
+    log->segments[log->segment_count++].name = strdup(name);
+    hf_assert(log->segments[log->segment_count - 1].name != NULL);
+    segment_path(log, log->segment_count - 1, path);
+    if (stat(path, &status) != 0)
+        return -errno;
+    log->segments[log->segment_count - 1].bytes = (uint64_t)status.st_size;
+    log->file_bytes += (uint64_t)status.st_size;
+    return 0;
+}
+
+/* 0 or a negative errno. Names have as many digits each, so their order is that of the numbers. */
+static int list_segments(struct data_log *log)
+{
+    struct dirent **entries;
+    free_segments(log);
+    log->file_bytes = 0;
+    const int count = scandir(log->path, &entries, is_segment, alphasort);
+    if (count < 0)
+        return -errno;
+    log->segments = allocate((size_t)count + 1, sizeof log->segments[0]);
+    int error = 0;
+    for (int i = 0; i < count; i++) {
+        if (error == 0)
+            error = add_segment(log, entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+    return error;
+}
+
+/* ---- opening ---- */
+
+static enum exit_code read_manifest(struct data *data)
+{
+    static char text[LOG_MANIFEST_BYTES_MAX];
+    char path[DATA_PATH_BYTES + LOG_NAME_BYTES_MAX];
+    snprintf(path, sizeof path, "%s/MANIFEST", data->path);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        tell("%s: %s; name the data directory that holdfastd was started with (--data)", path,
+             strerror(errno));
+        return EXIT_IO;
+    }
+    const size_t bytes = fread(text, 1, sizeof text, file);
+    const bool has_failed = ferror(file) != 0;
+    fclose(file);
+    if (has_failed) {
+        tell("%s: cannot be read; check the disk", path);
+        return EXIT_IO;
+    }
+    const char *wrong = log_manifest_decode(text, bytes, &data->manifest);
+    if (wrong == NULL)
+        return EXIT_GOOD;
+    if (data->manifest.version != 0 && data->manifest.version != LOG_FORMAT_VERSION) {
+        tell("%s: written in format %" PRIu32
+             ", this program reads format %d; use the holdfast-log "
+             "that came with the server that wrote it",
+             path, data->manifest.version, LOG_FORMAT_VERSION);
+        return EXIT_VERSION;
+    }
+    tell("%s: damaged: %s; bring it back from a copy of the directory", path, wrong);
+    return EXIT_DAMAGED;
+}
+
+static void make_logs(struct data *data)
+{
+    const struct log_manifest *manifest = &data->manifest;
+    for (uint32_t i = 0; i < manifest->era_count; i++)
+        data->log_count += manifest->eras[i].core_count;
+    data->logs = allocate(data->log_count, sizeof data->logs[0]);
+    struct data_log *log = data->logs;
+    for (uint32_t i = 0; i < manifest->era_count; i++) {
+        for (uint32_t core = 0; core < manifest->eras[i].core_count; core++, log++) {
+            char name[LOG_NAME_BYTES_MAX];
+            log->era = manifest->eras[i].number;
+            log->core = core;
+            log->fd = -1;
+            log_core_directory_name(log->era, core, name);
+            snprintf(log->path, sizeof log->path, "%s/%s", data->path, name);
+        }
+    }
+}
+
+enum exit_code data_open(const char *path, struct data **data_out)
+{
+    if (strlen(path) >= DATA_PATH_BYTES) {
+        tell("%s: the path is too long", path);
+        return EXIT_USAGE;
+    }
+    struct data *data = allocate(1, sizeof *data);
+    strcpy(data->path, path);
+    const enum exit_code code = read_manifest(data);
+    if (code != EXIT_GOOD) {
+        free(data);
+        return code;
+    }
+    make_logs(data);
+    data->buffer = allocate(1, LOG_GROUP_BYTES_MAX);
+    *data_out = data;
+    return EXIT_GOOD;
+}
+
+void data_close(struct data **data)
+{
+    struct data *closing = *data;
+    *data = NULL;
+    if (closing == NULL)
+        return;
+    for (uint32_t i = 0; i < closing->log_count; i++)
+        free_segments(&closing->logs[i]);
+    free(closing->logs);
+    free(closing->buffer);
+    free(closing);
+}
+
+/* ---- reading ---- */
+
+static struct log_source source_of(const struct data *data, struct data_log *log)
+{
+    return (struct log_source){
+        .segments = log->segments,
+        .segment_count = log->segment_count,
+        .read = read_segment,
+        .read_context = log,
+        .server_id = data->manifest.server_id,
+        .era = log->era,
+        .core = log->core,
+    };
+}
+
+static const char *count_record(void *context, uint64_t lsn, uint64_t group_time_ms,
+                                const uint8_t *bytes, uint32_t record_bytes)
+{
+    struct data_log *log = context;
+    struct stock_record record;
+    (void)lsn;
+    (void)group_time_ms;
+    const char *wrong = stock_record_decode(bytes, record_bytes, &record);
+    if (wrong != NULL)
+        return wrong;
+    hf_assert(record.type < DATA_RECORD_TYPE_COUNT);
+    log->type_counts[record.type]++;
+    if (log->first_time_ms == 0 || record.time_ms < log->first_time_ms)
+        log->first_time_ms = record.time_ms;
+    if (record.time_ms > log->last_time_ms)
+        log->last_time_ms = record.time_ms;
+    return NULL;
+}
+
+/* The folders of an era are made before the manifest names them. */
+static void set_folder_unreadable(struct log_end *end, int error)
+{
+    *end = (struct log_end){.status = error == -ENOENT ? LOG_DAMAGED : LOG_IO,
+                            .next_lsn = 1,
+                            .next_group_number = 1,
+                            .io_error = error};
+    snprintf(end->reason, sizeof end->reason, "the log cannot be listed: %s", strerror(-error));
+}
+
+static void survey_once(struct data *data, struct data_log *log)
+{
+    log->first_time_ms = 0;
+    log->last_time_ms = 0;
+    memset(log->type_counts, 0, sizeof log->type_counts);
+    const int error = list_segments(log);
+    if (error != 0) {
+        free_segments(log);
+        set_folder_unreadable(&log->end, error);
+        return;
+    }
+    const struct log_source source = source_of(data, log);
+    log_read(&source, count_record, log, data->buffer, &log->end);
+}
+
+void data_survey(struct data *data, struct data_log *log)
+{
+    survey_once(data, log);
+    for (int i = 1; i < SURVEY_COUNT_MAX && log->end.status == LOG_DAMAGED; i++) {
+        const struct log_end before = log->end;
+        survey_once(data, log);
+        if (log->end.status == LOG_DAMAGED && log->end.segment_index == before.segment_index &&
+            log->end.offset == before.offset)
+            return;
+    }
+}
+
+void data_read(struct data *data, struct data_log *log, log_record_fn record, void *record_context,
+               struct log_end *end_out)
+{
+    struct log_source source = source_of(data, log);
+    source.read = read_segment_up_to_end;
+    if (source.segment_count > log->end.segment_index + 1)
+        source.segment_count = log->end.segment_index + 1;
+    log_read(&source, record, record_context, data->buffer, end_out);
+    if (end_out->status == LOG_GOOD)
+        *end_out = log->end;
+}
+
+/* ---- telling ---- */
+
+enum exit_code data_exit_code(enum log_status status)
+{
+    switch (status) {
+    case LOG_GOOD:
+        return EXIT_GOOD;
+    case LOG_TORN_TAIL:
+        return EXIT_TORN;
+    case LOG_DAMAGED:
+        return EXIT_DAMAGED;
+    case LOG_IO:
+        return EXIT_IO;
+    case LOG_VERSION:
+        return EXIT_VERSION;
+    }
+    return EXIT_DAMAGED;
+}
+
+void data_end_path(const struct data_log *log, const struct log_end *end, char *to)
+{
+    if (end->segment_index < log->segment_count)
+        segment_path(log, end->segment_index, to);
+    else
+        snprintf(to, DATA_FILE_PATH_BYTES, "%s", log->path);
+}
+
+static const char *advice(enum log_status status)
+{
+    switch (status) {
+    case LOG_GOOD:
+        break;
+    case LOG_TORN_TAIL:
+        return "it was never acknowledged; the server cuts it off when it starts (if one is "
+               "running "
+               "here, this is what it is writing now)";
+    case LOG_DAMAGED:
+        return "records from there on cannot be trusted; stop the server, keep a copy, bring the "
+               "file back from a good one";
+    case LOG_IO:
+        return "check the rights of this user, then the disk";
+    case LOG_VERSION:
+        return "use the holdfast-log that came with the server that wrote it";
+    }
+    return "";
+}
+
+void data_tell_end(const struct data_log *log, const struct log_end *end)
+{
+    char path[DATA_FILE_PATH_BYTES];
+    if (end->status == LOG_GOOD)
+        return;
+    data_end_path(log, end, path);
+    tell("%s: offset %" PRIu64 ", LSN %" PRIu64 " and later: %s: %s; %s", path, end->offset,
+         end->next_lsn, log_status_text(end->status), end->reason, advice(end->status));
+}
