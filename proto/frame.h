@@ -77,7 +77,8 @@ enum frame_status {
 
 /* Looks at the bytes received so far. With FRAME_OK the whole frame is there and verified, and the
  * body starts at FRAME_HEADER_BYTES. `is_request`: expects types that clients send, else those that
- * servers send. `need_bytes_out` is set with FRAME_OK (the frame's length) and FRAME_INCOMPLETE. */
+ * servers send. `header_out` is set with FRAME_OK only, `need_bytes_out` with FRAME_OK (the frame's
+ * length) and FRAME_INCOMPLETE. */
 enum frame_status frame_parse(const uint8_t *bytes, size_t bytes_count, uint32_t body_bytes_max,
                               bool is_request, struct frame_header *header_out,
                               size_t *need_bytes_out);

@@ -16,7 +16,8 @@ struct message_arena {
     ProtobufCAllocator allocator;
 };
 
-/* `memory` stays the owner's. Eight times the largest body is enough for every message here. */
+/* `memory` stays the owner's, and the arena stays where it is: its allocator points to it. Eight
+ * times the largest body is enough for every message here. */
 void message_arena_init(struct message_arena *arena, void *memory, size_t bytes);
 
 /* Decodes one message; what the arena held before is gone. The result is valid until the next

@@ -56,7 +56,7 @@ class Server:
         self.stderr_path = os.path.join(self.folder, "stderr")
         command = [program, "--data", os.path.join(self.folder, "data"), "--listen", "127.0.0.1:0",
                    "--cores", str(cores), "--max-items", "1000", "--max-reservations", "50000",
-                   "--max-buyers", "50000", "--segment-size", "4MiB", *more]
+                   "--max-buyers", "50000", "--segment-size", "8MiB", *more]
         with open(self.stderr_path, "wb") as stderr:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr,
                                             preexec_fn=die_with_parent)
