@@ -30,20 +30,33 @@ static struct bench_item from_wire(const Holdfast__V1__Item *item, uint32_t core
     };
 }
 
-/* Takes the next answer to a create or get. False unless it is good and about this item. */
-static bool take_item(struct session *session, uint8_t type, uint64_t item_id,
-                      struct bench_item *item_out, int64_t *available_out)
+/* ---- many requests at a time --------------------------------------------------------------- */
+
+typedef bool (*item_send_fn)(struct session *session, uint64_t item_id, uint32_t index,
+                             const struct bench_options *options);
+
+/* Takes one answer to a create or get, whichever comes first, to its place: request ids count up
+ * from `first_request_id`. */
+static bool take_item(struct session *session, uint8_t type, uint64_t first_request_id,
+                      const uint64_t *item_ids, uint32_t count, struct bench_item *items_out,
+                      int64_t *available_out)
 {
     const Holdfast__V1__ItemResponse *reply =
         (const Holdfast__V1__ItemResponse *)session_receive(session, type);
     if (reply == NULL) {
         return false;
     }
+    uint64_t index = session->reply_request_id - first_request_id;
+    if (index >= count) {
+        snprintf(session->error, sizeof session->error, "an answer to a request never made");
+        return false;
+    }
+    unsigned long long item_id = item_ids[index];
     bool good = reply->result == HOLDFAST__V1__RESULT__RESULT_OK ||
                 reply->result == HOLDFAST__V1__RESULT__RESULT_DUPLICATE;
     if (!good) {
-        snprintf(session->error, sizeof session->error, "item %llu: %s%s",
-                 (unsigned long long)item_id, wire_result_name((uint32_t)reply->result),
+        snprintf(session->error, sizeof session->error, "item %llu: %s%s", item_id,
+                 wire_result_name((uint32_t)reply->result),
                  reply->result == HOLDFAST__V1__RESULT__RESULT_ID_CONFLICT
                      ? ": it exists with other settings; take others with --first-item"
                      : "");
@@ -52,21 +65,45 @@ static bool take_item(struct session *session, uint8_t type, uint64_t item_id,
     if (reply->item == NULL || reply->item->settings == NULL ||
         reply->item->settings->item_id != item_id) {
         snprintf(session->error, sizeof session->error, "item %llu: the answer is about another",
-                 (unsigned long long)item_id);
+                 item_id);
         return false;
     }
-    *item_out = from_wire(reply->item, session->core_count);
-    *available_out = reply->item->available;
+    items_out[index] = from_wire(reply->item, session->core_count);
+    if (available_out != NULL) {
+        available_out[index] = reply->item->available;
+    }
+    return true;
+}
+
+/* Sends a request of this type for each item, a window of them at a time, and takes the answers.
+ * `available_out` may be NULL. */
+static bool call_each(struct session *session, uint8_t type, item_send_fn send_item,
+                      const struct bench_options *options, const uint64_t *item_ids, uint32_t count,
+                      struct bench_item *items_out, int64_t *available_out)
+{
+    uint64_t first_request_id = session->last_request_id + 1;
+    uint32_t sent = 0;
+    for (uint32_t taken = 0; taken < count; taken++) {
+        for (; sent < count && sent < taken + WINDOW; sent++) {
+            if (!send_item(session, item_ids[sent], sent, options)) {
+                return false;
+            }
+        }
+        if (!take_item(session, type, first_request_id, item_ids, count, items_out,
+                       available_out)) {
+            return false;
+        }
+    }
     return true;
 }
 
 /* ---- create -------------------------------------------------------------------------------- */
 
-static bool send_create(struct session *session, const struct bench_options *options,
-                        uint32_t index)
+static bool send_create(struct session *session, uint64_t item_id, uint32_t index,
+                        const struct bench_options *options)
 {
     Holdfast__V1__ItemSettings settings = HOLDFAST__V1__ITEM_SETTINGS__INIT;
-    settings.item_id = options->first_item + index;
+    settings.item_id = item_id;
     settings.buyer_limit = (uint32_t)options->buyer_limit;
     settings.stock = options->units;
     if (options->units > 0) { /* shared out evenly, the rest among the first */
@@ -81,26 +118,22 @@ static bool send_create(struct session *session, const struct bench_options *opt
 static bool create(struct bench_items *items, struct session *session,
                    const struct bench_options *options)
 {
+    bool good = false;
     items->count = (uint32_t)options->items;
     items->items = calloc(items->count, sizeof items->items[0]);
-    if (items->items == NULL) {
+    uint64_t *item_ids = calloc(items->count, sizeof item_ids[0]);
+    if (items->items == NULL || item_ids == NULL) {
         snprintf(session->error, sizeof session->error, "out of memory");
-        return false;
+        goto out;
     }
-    uint32_t sent = 0;
     for (uint32_t i = 0; i < items->count; i++) {
-        for (; sent < items->count && sent < i + WINDOW; sent++) {
-            if (!send_create(session, options, sent)) {
-                return false;
-            }
-        }
-        int64_t available;
-        if (!take_item(session, FRAME_ITEM_CREATE, options->first_item + i, &items->items[i],
-                       &available)) {
-            return false;
-        }
+        item_ids[i] = options->first_item + i;
     }
-    return true;
+    good = call_each(session, FRAME_ITEM_CREATE, send_create, options, item_ids, items->count,
+                     items->items, NULL);
+out:
+    free(item_ids);
+    return good;
 }
 
 /* ---- list ---------------------------------------------------------------------------------- */
@@ -166,24 +199,31 @@ bool items_prepare(struct bench_items *items_out, struct session *session,
 
 /* ---- read back ----------------------------------------------------------------------------- */
 
+static bool send_get(struct session *session, uint64_t item_id, uint32_t index,
+                     const struct bench_options *options)
+{
+    (void)index;
+    (void)options;
+    Holdfast__V1__ItemGetRequest request = HOLDFAST__V1__ITEM_GET_REQUEST__INIT;
+    request.item_id = item_id;
+    return session_send(session, FRAME_ITEM_GET, &request.base);
+}
+
 bool items_read(const struct bench_items *items, struct session *session,
                 struct bench_item *now_out, int64_t *available_out)
 {
-    uint32_t sent = 0;
-    for (uint32_t i = 0; i < items->count; i++) {
-        for (; sent < items->count && sent < i + WINDOW; sent++) {
-            Holdfast__V1__ItemGetRequest request = HOLDFAST__V1__ITEM_GET_REQUEST__INIT;
-            request.item_id = items->items[sent].id;
-            if (!session_send(session, FRAME_ITEM_GET, &request.base)) {
-                return false;
-            }
-        }
-        if (!take_item(session, FRAME_ITEM_GET, items->items[i].id, &now_out[i],
-                       &available_out[i])) {
-            return false;
-        }
+    uint64_t *item_ids = calloc(items->count, sizeof item_ids[0]);
+    if (item_ids == NULL) {
+        snprintf(session->error, sizeof session->error, "out of memory");
+        return false;
     }
-    return true;
+    for (uint32_t i = 0; i < items->count; i++) {
+        item_ids[i] = items->items[i].id;
+    }
+    bool good = call_each(session, FRAME_ITEM_GET, send_get, NULL, item_ids, items->count, now_out,
+                          available_out);
+    free(item_ids);
+    return good;
 }
 
 void items_free(struct bench_items *items)

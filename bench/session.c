@@ -135,7 +135,7 @@ static bool send_all(struct session *session)
 
 bool session_send(struct session *session, uint8_t type, const ProtobufCMessage *message)
 {
-    size_t frame_bytes = message_encode_frame(message, type, ++session->next_request_id,
+    size_t frame_bytes = message_encode_frame(message, type, ++session->last_request_id,
                                               session->send_buffer + session->send_bytes,
                                               SEND_BUFFER_BYTES - session->send_bytes);
     if (frame_bytes == 0) {
@@ -203,6 +203,7 @@ const ProtobufCMessage *session_receive(struct session *session, uint8_t type)
             return NULL;
         }
         session->frame_bytes = need_bytes;
+        session->reply_request_id = header.request_id;
         const uint8_t *body = session->receive_buffer + FRAME_HEADER_BYTES;
         if (header.type == FRAME_ERROR) {
             explain_error_frame(session, body, header.body_bytes);

@@ -14,7 +14,8 @@ struct session {
     uint32_t core_count;
     uint32_t batch_rows_max;
     uint8_t server_id[16];
-    uint64_t next_request_id;
+    uint64_t last_request_id;  /* sent */
+    uint64_t reply_request_id; /* of the reply last given out */
     struct message_arena arena;
     uint8_t *memory; /* one allocation: sending, receiving, arena */
     uint8_t *send_buffer;
@@ -30,7 +31,8 @@ bool session_open(struct session *session, const struct endpoint *endpoint, uint
                   uint64_t timeout_ms);
 void session_close(struct session *session);
 
-/* Queues one request. Sends when much is queued; session_receive() sends the rest. */
+/* Queues one request, whose id is then `last_request_id`. Sends when much is queued;
+ * session_receive() sends the rest. */
 bool session_send(struct session *session, uint8_t type, const ProtobufCMessage *message);
 
 /* The next reply, which must be one to this type: NULL when it is not, or none came. Valid until
