@@ -279,6 +279,12 @@ def odd_but_legal(attack):
         connection.socket.sendall(bytes([byte]))
     attack.checks.equal("one byte at a time, and a field that nobody knows",
                         (first, attack.answer(connection)), (HELLO + 128, 50 + 128))
+    get_batch, rows = TYPES["get_batch"][0], attack.messages.GetBatchRequest
+    for name, first in [("a row count that is corrected later", b"\x08\x01"),
+                        ("a row count with a tag longer than need be", b"\x88\x80\x00\x01")]:
+        later = rows(row_count=8192, item_id=[ITEM_ID], reservation_id_low=range(1, 8193))
+        connection.socket.sendall(pack_frame(get_batch, 3, first + later.SerializeToString()))
+        attack.checks.equal(name, connection.receive()[2].row_count, 8192)
     connection.socket.sendall(b"".join(pack_frame(PING, i, b"") for i in range(2000)))
     attack.checks.equal("2000 requests in one go",
                         sorted(connection.receive()[1] for _ in range(2000)), list(range(2000)))
