@@ -170,6 +170,23 @@ uint64_t io_fake_change_count(void)
     return disk.change_count;
 }
 
+/* What is in a folder that is gone is gone too. */
+static void remove_orphans(void)
+{
+    bool is_done = false;
+    while (!is_done) {
+        is_done = true;
+        for (int i = 0; i < NODES_MAX; i++) {
+            struct node *node = &disk.nodes[i];
+            if (node->name[0] == '\0' || has_parent(node->name))
+                continue;
+            node->name[0] = '\0';
+            node->synced_name[0] = '\0';
+            is_done = false;
+        }
+    }
+}
+
 void io_fake_power_cut(void)
 {
     for (int i = 0; i < NODES_MAX; i++) {
@@ -178,6 +195,7 @@ void io_fake_power_cut(void)
         copy(&node->now, &node->synced);
         node->is_locked = false;
     }
+    remove_orphans();
     memset(disk.descriptors, 0, sizeof disk.descriptors);
     disk.fault_at = 0;
     disk.is_cut = false;
@@ -201,6 +219,10 @@ static int32_t write_to(struct node *node, const void *buffer, uint32_t bytes, u
     if (change_fails()) {
         if (disk.fault == IO_FAKE_ERROR || was_cut)
             return -disk.fault_error;
+        if (disk.fault == IO_FAKE_UNSYNCED) {
+            put(&node->now, buffer, bytes, offset);
+            return -disk.fault_error;
+        }
         put(&node->now, buffer, bytes / 2, offset);
         put(&node->synced, buffer, bytes / 2, offset);
         return disk.fault == IO_FAKE_SHORT ? (int32_t)(bytes / 2) : -disk.fault_error;

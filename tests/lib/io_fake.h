@@ -13,10 +13,12 @@
 void io_fake_format(void);
 
 enum io_fake_fault {
-    IO_FAKE_ERROR, /* the call returns -error and changes nothing */
-    IO_FAKE_SHORT, /* a write arrives up to the middle and says so; other calls fail */
-    IO_FAKE_CUT,   /* a write arrives up to the middle, then nothing changes any more: -error for
-                      this and all later calls, until io_fake_power_cut() */
+    IO_FAKE_ERROR,    /* the call returns -error and changes nothing */
+    IO_FAKE_SHORT,    /* a write arrives up to the middle and says so; other calls fail */
+    IO_FAKE_UNSYNCED, /* a write arrives, but nothing of it reaches the disk before the next sync,
+                         and returns -error; other calls fail */
+    IO_FAKE_CUT,      /* a write arrives up to the middle, then nothing changes any more: -error for
+                         this and all later calls, until io_fake_power_cut() */
 };
 
 /* Calls are numbered from here: `at` = 1 is the next one. `at` = 0: no fault. */

@@ -188,6 +188,79 @@ Test(faults, async_acknowledges_nothing_after_a_failure)
     cr_assert_eq(wal_durable_lsn(fixture.wal), 2);
 }
 
+/* A server killed between the write and the flush: the group is read, so it must stay. */
+Test(faults, a_group_that_was_read_survives_the_next_power_cut)
+{
+    settle();
+    fixture_append(&fixture, 64);
+    io_fake_fail_at(1, IO_FAKE_UNSYNCED, EIO);
+    fixture_flush(&fixture);
+    fixture_close(&fixture);
+    restart();
+    fixture_open(&fixture);
+    cr_assert_eq(wal_durable_lsn(fixture.wal), 2);
+    fixture_close(&fixture);
+    io_fake_power_cut();
+    restart();
+    fixture_open(&fixture);
+    cr_assert_eq(wal_durable_lsn(fixture.wal), 2);
+    fixture_close(&fixture);
+}
+
+/* A new data directory is complete with its manifest, and its own name is on disk before that. */
+Test(faults, power_cut_while_the_directory_is_made_leaves_one_that_opens)
+{
+    bool is_made = false;
+    for (uint64_t at = 1; !is_made; at++) {
+        io_fake_format();
+        restart();
+        io_fake_fail_at(at, IO_FAKE_CUT, EIO);
+        is_made = data_directory_open(&fixture.directory, io, "/data", 3) == DATA_DIRECTORY_OK;
+        struct id128 server_id = fixture.directory.manifest.server_id;
+        if (is_made)
+            data_directory_close(&fixture.directory);
+        io_fake_power_cut();
+        restart();
+        cr_assert_eq(data_directory_open(&fixture.directory, io, "/data", 3), DATA_DIRECTORY_OK,
+                     "fault %lu: %s", at, fixture.directory.message);
+        if (is_made)
+            cr_assert(id128_equal(fixture.directory.manifest.server_id, server_id));
+        data_directory_close(&fixture.directory);
+    }
+}
+
+/* The same for a change of the number of cores, with a log to be healed first. */
+Test(faults, power_cut_while_an_era_is_added_keeps_the_records)
+{
+    bool is_added = false;
+    for (uint64_t at = 1; !is_added; at++) {
+        io_fake_format();
+        restart();
+        settle();
+        for (int i = 0; i < 20; i++) /* two blocks, of which one arrives */
+            fixture_append(&fixture, 256);
+        io_fake_fail_at(1, IO_FAKE_SHORT, EIO);
+        fixture_flush(&fixture);
+        fixture_close(&fixture);
+        restart();
+        io_fake_fail_at(at, IO_FAKE_CUT, EIO);
+        is_added = data_directory_open(&fixture.directory, io, "/data", 2) == DATA_DIRECTORY_OK;
+        if (is_added)
+            data_directory_close(&fixture.directory);
+        io_fake_power_cut();
+        restart();
+        cr_assert_eq(data_directory_open(&fixture.directory, io, "/data", 2), DATA_DIRECTORY_OK,
+                     "fault %lu: %s", at, fixture.directory.message);
+        cr_assert_eq(fixture.directory.manifest.era_count, 2);
+        cr_assert_eq(data_directory_read_log(&fixture.directory, io, 0, 0, fixture_check_record,
+                                             NULL, &fixture.end, &fixture.was_torn,
+                                             fixture.message),
+                     DATA_DIRECTORY_OK);
+        cr_assert_eq(fixture.end.next_lsn, 2);
+        data_directory_close(&fixture.directory);
+    }
+}
+
 /* ---- a full disk ---- */
 
 Test(faults, without_room_for_a_spare_it_serves_until_the_segment_is_full)
