@@ -253,6 +253,8 @@ enum core_status core_turn(struct core *core)
     is_work_left |= take_due(core);
     is_work_left |= take_frames(core);
     wal_write(core->wal, core->now_ms);
+    if (wal_failure(core->wal) != NULL)
+        return CORE_FAILED; /* not after a wait that nothing may end */
     answer_durable(core);
     net_flush(core->net, reading.monotonic_ns);
     bool is_stopped = has_stopped(core);
