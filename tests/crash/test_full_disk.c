@@ -53,7 +53,10 @@ static uint32_t run_until_full(uint16_t port)
         fill_batch(rows, asked, FRAME_RESERVE);
         raw_put_batch(&client, RAW_SHORT, rows, BATCH_ROWS);
         asked += BATCH_ROWS;
-        if (!raw_flush(&client) || raw_receive(&client, &frame, RAW_TIMEOUT_MS) != RAW_OK)
+        const enum raw_status status =
+            raw_flush(&client) ? raw_receive(&client, &frame, RAW_TIMEOUT_MS) : RAW_CLOSED;
+        check(status != RAW_TIMEOUT, "neither an answer nor the end");
+        if (status != RAW_OK)
             break;
         check_must(raw_answers(&client, &frame, answers, BATCH_ROWS) == BATCH_ROWS,
                    "frame of type %u", frame.type);

@@ -71,7 +71,8 @@ struct frame_in_flight {
     uint64_t request_id; /* 0: free */
     uint8_t type;
     uint32_t row_count;
-    uint32_t rows[FRAME_ROWS_MAX]; /* reservations, or the item */
+    uint32_t rows[FRAME_ROWS_MAX];       /* reservations, or the item */
+    uint8_t states_then[FRAME_ROWS_MAX]; /* certain when it was sent */
 };
 
 struct connection {
@@ -217,7 +218,22 @@ static bool is_refusal(uint32_t result)
            result == RESULT(BUYER_LIMIT);
 }
 
-static void note_answer(uint32_t index, uint8_t type, const struct raw_answer *answer)
+/* What a Get says may be older than what other connections were told meanwhile, but not older than
+ * what was certain when it was sent. */
+static void note_look(uint32_t index, uint8_t state_then, const struct raw_answer *answer)
+{
+    const uint8_t state = answer->result == RESULT(OK) ? (uint8_t)answer->state : 0;
+    check(answer->result == RESULT(OK) || answer->result == RESULT(UNKNOWN_RESERVATION),
+          "reservation %u: Get says %s", index, raw_result_name(answer->result));
+    check(is_ended(state_then) ? state == state_then : state_then == 0 || state != 0,
+          "reservation %u was in state %u when it was asked about: Get says %s, state %u", index,
+          state_then, raw_result_name(answer->result), state);
+    if (state != 0)
+        note_state(index, answer);
+}
+
+static void note_answer(uint32_t index, uint8_t type, uint8_t state_then,
+                        const struct raw_answer *answer)
 {
     struct reservation *r = &load.reservations[index];
     const uint32_t result = answer->result;
@@ -230,12 +246,7 @@ static void note_answer(uint32_t index, uint8_t type, const struct raw_answer *a
     }
     note_available(&load.items[r->item], answer->available);
     if (type == FRAME_GET) {
-        if (result == RESULT(OK))
-            note_state(index, answer);
-        else
-            check(result == RESULT(UNKNOWN_RESERVATION) && r->state == 0,
-                  "reservation %u in state %u: Get says %s", index, r->state,
-                  raw_result_name(result));
+        note_look(index, state_then, answer);
         return;
     }
     r->in_flight = 0;
@@ -344,8 +355,9 @@ static void put_frame(struct connection *connection, struct frame_in_flight *fra
     }
     const uint32_t wanted = chance(3) == 0 ? 1 : 1 + chance(FRAME_ROWS_MAX);
     while (frame->row_count < wanted && take_for(type, &frame->rows[frame->row_count])) {
-        rows[frame->row_count] = row_of(frame->rows[frame->row_count], type);
-        frame->row_count++;
+        const uint32_t index = frame->rows[frame->row_count];
+        rows[frame->row_count] = row_of(index, type);
+        frame->states_then[frame->row_count++] = load.reservations[index].state;
     }
     if (frame->row_count == 0)
         return;
@@ -385,7 +397,7 @@ static void take_reply(struct connection *connection, const struct raw_frame *re
         check_must(count == frame->row_count, "%u answers to %u rows, type %u", count,
                    frame->row_count, reply->type);
         for (uint32_t i = 0; i < count; i++)
-            note_answer(frame->rows[i], frame->type, &answers[i]);
+            note_answer(frame->rows[i], frame->type, frame->states_then[i], &answers[i]);
     }
     frame->request_id = 0;
 }
@@ -636,7 +648,7 @@ static void repeat_what_was_in_flight(struct raw_client *client)
         if (type == FRAME_CANCEL && state == STATE(CANCELLED))
             check(answer.result == RESULT(DUPLICATE), "reservation %u: repeated cancel %s", i,
                   raw_result_name(answer.result));
-        note_answer(i, type, &answer);
+        note_answer(i, type, state, &answer);
     }
 }
 

@@ -88,17 +88,22 @@ static void hold_all(struct core_holds *core, uint32_t index)
 
 static void pay_some_in_time(struct core_holds *core)
 {
-    for (uint32_t i = 0; i < core->count; i += PAY_EARLY_EACH) {
-        struct hold *hold = &core->holds[i];
-        struct raw_row row = hold->row;
-        row.type = FRAME_CONFIRM;
-        row.quantity = 0;
-        const struct raw_answer answer = raw_one(&core->client, &row);
-        const bool is_late =
-            answer.result == RESULT(EXPIRED) && raw_now_ms(&core->client) >= hold->expires_ms;
-        check(answer.result == RESULT(OK) || is_late, "paid in time: %s",
-              raw_result_name(answer.result));
-        hold->is_paid = answer.result == RESULT(OK);
+    static struct raw_row rows[BATCH_ROWS];
+    static struct raw_answer answers[BATCH_ROWS];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < core->count && count < BATCH_ROWS; i += PAY_EARLY_EACH) {
+        rows[count] = core->holds[i].row;
+        rows[count].type = FRAME_CONFIRM;
+        rows[count++].quantity = 0;
+    }
+    raw_rows(&core->client, RAW_SHORT, rows, count, answers);
+    const uint64_t now_ms = raw_now_ms(&core->client);
+    for (uint32_t i = 0; i < count; i++) {
+        struct hold *hold = &core->holds[i * PAY_EARLY_EACH];
+        const bool is_late = answers[i].result == RESULT(EXPIRED) && now_ms >= hold->expires_ms;
+        check(answers[i].result == RESULT(OK) || is_late, "paid in time: %s",
+              raw_result_name(answers[i].result));
+        hold->is_paid = answers[i].result == RESULT(OK);
         storm.paid += hold->is_paid;
     }
 }
