@@ -282,7 +282,8 @@ def odd_but_legal(attack):
     get_batch, rows = TYPES["get_batch"][0], attack.messages.GetBatchRequest
     for name, first in [("a row count that is corrected later", b"\x08\x01"),
                         ("a row count with a tag longer than need be", b"\x88\x80\x00\x01")]:
-        later = rows(row_count=8192, item_id=[ITEM_ID], reservation_id_low=range(1, 8193))
+        later = rows(row_count=8192, item_id=[ITEM_ID], reservation_id_high=[9],
+                     reservation_id_low=range(1, 8193))
         connection.socket.sendall(pack_frame(get_batch, 3, first + later.SerializeToString()))
         attack.checks.equal(name, connection.receive()[2].row_count, 8192)
     connection.socket.sendall(b"".join(pack_frame(PING, i, b"") for i in range(2000)))
