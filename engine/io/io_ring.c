@@ -78,7 +78,10 @@ enum request_kind {
 struct request {
     uint32_t kind;
     int32_t fd;
-    void *buffer;
+    union {
+        void *buffer;       /* of what comes in */
+        const void *source; /* of what goes out */
+    };
     uint32_t bytes;
     union {
         uint32_t flags; /* until it completed */
@@ -132,6 +135,12 @@ static void wake_by_eventfd(const struct io *target)
     hf_assert(written == sizeof one);
 }
 
+static const struct io *message_target(const struct io_uring_cqe *cqe)
+{
+    const uint8_t *tagged = io_uring_cqe_get_data(cqe);
+    return (const struct io *)(const void *)(tagged - MESSAGE_FAILED_TAG);
+}
+
 /* Returns how many there were. */
 static unsigned harvest(struct io *io)
 {
@@ -141,10 +150,9 @@ static unsigned harvest(struct io *io)
     io_uring_for_each_cqe(&io->ring, head, cqe)
     {
         if (cqe->user_data & MESSAGE_FAILED_TAG)
-            wake_by_eventfd(
-                (struct io *)(uintptr_t)(cqe->user_data & ~(uint64_t)MESSAGE_FAILED_TAG));
+            wake_by_eventfd(message_target(cqe));
         else if (cqe->user_data != MESSAGE_USER_DATA)
-            completed_push(io, (struct io_op *)(uintptr_t)cqe->user_data, cqe->res);
+            completed_push(io, io_uring_cqe_get_data(cqe), cqe->res);
         count++;
     }
     io_uring_cq_advance(&io->ring, count);
@@ -190,13 +198,13 @@ static void queue_request(struct io *io, struct io_op *op)
         io_uring_prep_recv(sqe, request->fd, request->buffer, request->bytes, 0);
         break;
     case REQUEST_SEND:
-        io_uring_prep_send(sqe, request->fd, request->buffer, request->bytes, MSG_NOSIGNAL);
+        io_uring_prep_send(sqe, request->fd, request->source, request->bytes, MSG_NOSIGNAL);
         break;
     case REQUEST_READ:
         io_uring_prep_read(sqe, request->fd, request->buffer, request->bytes, request->offset);
         break;
     case REQUEST_WRITE:
-        io_uring_prep_write(sqe, request->fd, request->buffer, request->bytes, request->offset);
+        io_uring_prep_write(sqe, request->fd, request->source, request->bytes, request->offset);
         sqe->rw_flags = (int)request->flags;
         break;
     case REQUEST_SYNC:
@@ -500,13 +508,15 @@ int io_listen(struct io *io, const char *host, const char *port, bool is_shared)
 uint16_t io_listen_port(struct io *io, int listen_fd)
 {
     (void)io;
-    struct sockaddr_storage address = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = {0};
     socklen_t address_bytes = sizeof address;
-    int failed = getsockname(listen_fd, (struct sockaddr *)&address, &address_bytes);
+    int failed = getsockname(listen_fd, &address.any, &address_bytes);
     hf_assert(failed == 0);
-    if (address.ss_family == AF_INET6)
-        return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
-    return ntohs(((struct sockaddr_in *)&address)->sin_port);
+    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
 void io_accept(struct io *io, struct io_op *op, int listen_fd)
@@ -525,8 +535,7 @@ void io_send(struct io *io, struct io_op *op, int fd, const void *buffer, uint32
 {
     start_request(
         io, op,
-        &(struct request){
-            .kind = REQUEST_SEND, .fd = fd, .buffer = (void *)(uintptr_t)buffer, .bytes = bytes});
+        &(struct request){.kind = REQUEST_SEND, .fd = fd, .source = buffer, .bytes = bytes});
 }
 
 void io_shutdown_send(struct io *io, int fd)
@@ -558,7 +567,7 @@ void io_file_write(struct io *io, struct io_op *op, int fd, const void *buffer, 
     start_request(io, op,
                   &(struct request){.kind = REQUEST_WRITE,
                                     .fd = fd,
-                                    .buffer = (void *)(uintptr_t)buffer,
+                                    .source = buffer,
                                     .bytes = bytes,
                                     .offset = offset,
                                     .flags = is_durable ? RWF_DSYNC : 0});

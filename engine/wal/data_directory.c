@@ -104,9 +104,9 @@ static void parent_path_of(const char *path, char *to)
     text(to, PATH_BYTES, "%s", path);
     char *slash = strrchr(to, '/');
     if (slash == NULL)
-        strcpy(to, ".");
+        text(to, PATH_BYTES, ".");
     else if (slash == to)
-        strcpy(to, "/");
+        text(to, PATH_BYTES, "/");
     else
         *slash = '\0';
 }
@@ -776,6 +776,7 @@ enum data_directory_status data_directory_read_log(struct data_directory *direct
     struct reading reading = {
         .io = io, .directory = directory, .core = core, .fd = -1, .message_out = message_out};
     *was_torn_out = false;
+    *end_out = (struct log_end){0};
     data_directory_core_path(directory, era_index, core, reading.core_path);
     reading.buffer = memory_map(LOG_GROUP_BYTES_MAX);
     enum data_directory_status status =

@@ -102,7 +102,11 @@ struct wal {
     char failure[FAILURE_BYTES];
 };
 
-enum { MEMORY_BYTES = 2 * LOG_GROUP_BYTES_MAX + SLICE_BYTES + LOG_BLOCK_BYTES };
+/* Two groups, the zeros, a segment header. */
+enum {
+    ZEROS_AT = 2 * LOG_GROUP_BYTES_MAX,
+    MEMORY_BYTES = ZEROS_AT + SLICE_BYTES + LOG_BLOCK_BYTES,
+};
 
 /* ---- failing ---- */
 
@@ -522,13 +526,13 @@ struct wal *wal_open(struct io *io, const struct data_directory *directory,
                    .buffer = memory + LOG_GROUP_BYTES_MAX},
         .spare = {.op = {.done = spare_done, .context = wal}},
         .memory = memory,
-        .zeros = memory + 2 * LOG_GROUP_BYTES_MAX,
-        .segment_header_block = memory + 2 * LOG_GROUP_BYTES_MAX + SLICE_BYTES,
+        .zeros = memory + ZEROS_AT,
+        .segment_header_block = memory + ZEROS_AT + SLICE_BYTES,
     };
     data_directory_core_path(directory, era_index, options->core, wal->core_path);
     if (options->durability == WAL_OFF)
         return wal;
-    memset(memory, 0, 2 * LOG_GROUP_BYTES_MAX); /* touched ahead of use */
+    memset(memory, 0, ZEROS_AT); /* touched ahead of use */
     int error = open_files(wal, end);
     return error == 0
                ? wal
