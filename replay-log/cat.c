@@ -1,7 +1,6 @@
 #include "commands.h"
 #include "text.h"
 
-#include "base/assert.h"
 #include "stock/record.h"
 
 #include <inttypes.h>
@@ -17,88 +16,64 @@ struct printer {
     bool is_json;
 };
 
-/* ---- JSON ---- */
-
-static json_t *json_u64(uint64_t value)
-{
-    return json_integer((json_int_t)value);
-}
-
-static json_t *json_id(uint64_t id)
-{
-    char text[24];
-    snprintf(text, sizeof text, "%" PRIu64, id);
-    return json_string(text);
-}
-
-static void add(json_t *object, const char *key, json_t *value)
-{
-    hf_assert(json_object_set_new_nocheck(object, key, value) == 0);
-}
-
-/* A SKU is any bytes; JSON takes text only. */
-static void add_sku(json_t *object, const struct stock_item_settings *item)
-{
-    json_t *text = json_stringn(item->sku, item->sku_bytes);
-    if (text != NULL) {
-        add(object, "sku", text);
-        return;
-    }
-    char hex[2 * STOCK_SKU_BYTES_MAX + 1] = "";
-    for (uint32_t i = 0; i < item->sku_bytes; i++)
-        snprintf(hex + 2 * i, 3, "%02x", (uint8_t)item->sku[i]);
-    add(object, "sku_hex", json_string(hex));
-}
-
-static void add_item(json_t *object, const struct stock_item_settings *item)
-{
-    add(object, "item_id", json_id(item->item_id));
-    add_sku(object, item);
-    add(object, "stock", json_integer(item->stock));
-    add(object, "buyer_limit", json_u64(item->buyer_limit));
-    add(object, "hold_cap", json_u64(item->hold_cap));
-    add(object, "hold_ms", json_u64(item->hold_ms));
-    add(object, "opens_at_ms", json_u64(item->opens_at_ms));
-    add(object, "closes_at_ms", json_u64(item->closes_at_ms));
-    add(object, "paused", json_boolean(item->paused));
-}
-
-static void add_hold(json_t *object, const struct stock_hold_event *hold)
-{
-    char id[TEXT_ID_BYTES];
-    add(object, "item_id", json_id(hold->item_id));
-    add(object, "reservation_id", json_string(text_id(hold->reservation_id, id)));
-    add(object, "buyer_id", json_id(hold->buyer_id));
-    add(object, "quantity", json_u64(hold->quantity));
-    add(object, "quantity_confirmed", json_u64(hold->quantity_confirmed));
-    add(object, "sequence", json_u64(hold->sequence));
-    add(object, "expires_ms", json_u64(hold->expires_ms));
-    add(object, "user_data", json_id(hold->user_data));
-}
-
 static bool is_item(const struct stock_record *record)
 {
     return record->type == STOCK_RECORD_ITEM_CREATED || record->type == STOCK_RECORD_ITEM_UPDATED;
 }
 
+/* ---- JSON ---- */
+
+/* Written by hand, which is five times as fast as by way of objects: logs have millions of records.
+ * Only a SKU may need escapes. */
+
+/* A SKU is any bytes; JSON takes UTF-8 only. */
+static void print_json_sku(const struct stock_item_settings *item)
+{
+    json_t *text = json_stringn(item->sku, item->sku_bytes);
+    if (text != NULL) {
+        fputs(",\"sku\":", stdout);
+        json_dumpf(text, stdout, JSON_ENCODE_ANY);
+        json_decref(text);
+        return;
+    }
+    fputs(",\"sku_hex\":\"", stdout);
+    for (uint32_t i = 0; i < item->sku_bytes; i++)
+        printf("%02x", (uint8_t)item->sku[i]);
+    putchar('"');
+}
+
+static void print_json_item(const struct stock_item_settings *item)
+{
+    printf(",\"item_id\":\"%" PRIu64 "\"", item->item_id);
+    print_json_sku(item);
+    printf(",\"stock\":%" PRId64 ",\"buyer_limit\":%" PRIu32 ",\"hold_cap\":%" PRIu32
+           ",\"hold_ms\":%" PRIu64 ",\"opens_at_ms\":%" PRIu64 ",\"closes_at_ms\":%" PRIu64
+           ",\"paused\":%s}\n",
+           item->stock, item->buyer_limit, item->hold_cap, item->hold_ms, item->opens_at_ms,
+           item->closes_at_ms, item->paused ? "true" : "false");
+}
+
+static void print_json_hold(const struct stock_hold_event *hold)
+{
+    char id[TEXT_ID_BYTES];
+    printf(",\"item_id\":\"%" PRIu64 "\",\"reservation_id\":\"%s\",\"buyer_id\":\"%" PRIu64
+           "\",\"quantity\":%" PRIu32 ",\"quantity_confirmed\":%" PRIu32 ",\"sequence\":%" PRIu64
+           ",\"expires_ms\":%" PRIu64 ",\"user_data\":\"%" PRIu64 "\"}\n",
+           hold->item_id, text_id(hold->reservation_id, id), hold->buyer_id, hold->quantity,
+           hold->quantity_confirmed, hold->sequence, hold->expires_ms, hold->user_data);
+}
+
 static void print_json(const struct data_log *log, uint64_t lsn, const struct stock_record *record)
 {
     char time[TEXT_TIME_BYTES];
-    json_t *object = json_object();
-    hf_assert(object != NULL);
-    add(object, "lsn", json_u64(lsn));
-    add(object, "core", json_u64(log->core));
-    add(object, "era", json_u64(log->era));
-    add(object, "time", json_string(text_time(record->time_ms, time)));
-    add(object, "time_ms", json_u64(record->time_ms));
-    add(object, "type", json_string(stock_record_type_name(record->type)));
+    printf("{\"lsn\":%" PRIu64 ",\"core\":%" PRIu32 ",\"era\":%" PRIu64
+           ",\"time\":\"%s\",\"time_ms\":%" PRIu64 ",\"type\":\"%s\"",
+           lsn, log->core, log->era, text_time(record->time_ms, time), record->time_ms,
+           stock_record_type_name(record->type));
     if (is_item(record))
-        add_item(object, &record->item);
+        print_json_item(&record->item);
     else
-        add_hold(object, &record->hold);
-    json_dumpf(object, stdout, JSON_COMPACT);
-    putchar('\n');
-    json_decref(object);
+        print_json_hold(&record->hold);
 }
 
 /* ---- text ---- */

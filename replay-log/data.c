@@ -16,8 +16,9 @@
 #include <unistd.h>
 
 /* A server that writes while we read can make a log look damaged: groups appear behind a place that
- * was empty a moment ago. Real damage stays where it is. So a survey that finds damage is made
- * again until two in a row find it at the same place; this is often enough for a log that grows. */
+ * was empty a moment ago, and an unused file is removed by a server that starts. Real trouble stays
+ * where it is. So a survey that finds some is made again until two in a row find it at the same
+ * place; this is often enough for a log that grows. */
 enum { SURVEY_COUNT_MAX = 10 };
 
 static void *allocate(size_t count, size_t bytes)
@@ -290,13 +291,18 @@ static void survey_once(struct data *data, struct data_log *log)
     log_read(&source, count_record, log, data->buffer, &log->end);
 }
 
+static bool is_trouble(enum log_status status)
+{
+    return status == LOG_DAMAGED || status == LOG_IO;
+}
+
 void data_survey(struct data *data, struct data_log *log)
 {
     survey_once(data, log);
-    for (int i = 1; i < SURVEY_COUNT_MAX && log->end.status == LOG_DAMAGED; i++) {
+    for (int i = 1; i < SURVEY_COUNT_MAX && is_trouble(log->end.status); i++) {
         const struct log_end before = log->end;
         survey_once(data, log);
-        if (log->end.status == LOG_DAMAGED && log->end.segment_index == before.segment_index &&
+        if (log->end.status == before.status && log->end.segment_index == before.segment_index &&
             log->end.offset == before.offset)
             return;
     }

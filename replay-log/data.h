@@ -15,7 +15,7 @@
 
 enum { DATA_PATH_BYTES = 4096, DATA_RECORD_TYPE_COUNT = 16 };
 
-/* What the programs returns to the shell. */
+/* What the program returns to the shell. */
 enum exit_code {
     EXIT_GOOD = 0,
     EXIT_USAGE = 1,
