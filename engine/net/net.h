@@ -82,26 +82,25 @@ void net_frame_put_back(struct net *net, const struct net_frame *frame);
  * NULL when the connection is gone. Write header and body there, then net_reply_commit(), before
  * any other call about this connection.
  *
- * `connection` as it came with a frame: this is the reply to that frame; `frame_bytes` is at most
+ * `id` as it came with a frame: this is the reply to that frame; `frame_bytes` is at most
  * what was promised, which is enough for every legal reply: 1024 bytes, for a batch 1024 more than
  * its rows need, for a list of items 128 KiB.
  * Any other: a frame on the server's own account, such as GoAway, of at most NET_NOTICE_BYTES_MAX.
  * There is always room for the first; NULL when there is none for one more. */
-uint8_t *net_reply_begin(struct net *net, struct net_connection_id connection,
-                         uint32_t frame_bytes);
-void net_reply_commit(struct net *net, struct net_connection_id connection, uint32_t frame_bytes);
+uint8_t *net_reply_begin(struct net *net, struct net_connection_id id, uint32_t frame_bytes);
+void net_reply_commit(struct net *net, struct net_connection_id id, uint32_t frame_bytes);
 
 /* A mark of the owner on a connection; starts at 0. 0 is given back for a connection that is gone.
  */
-void net_mark_set(struct net *net, struct net_connection_id connection, uint32_t mark);
-uint32_t net_mark(const struct net *net, struct net_connection_id connection);
+void net_mark_set(struct net *net, struct net_connection_id id, uint32_t mark);
+uint32_t net_mark(const struct net *net, struct net_connection_id id);
 
 /* Said Hello: from now on it may idle. */
-void net_greeted(struct net *net, struct net_connection_id connection);
+void net_greeted(struct net *net, struct net_connection_id id);
 
 /* Sends what it has to say, then closes; replies that come later are dropped. `reason` goes to the
  * log (rate-limited) when it is not NULL. */
-void net_close_after_send(struct net *net, struct net_connection_id connection, const char *reason);
+void net_close_after_send(struct net *net, struct net_connection_id id, const char *reason);
 
 /* Starts the sends and receives that this turn made possible and ends connections that ran out of
  * time. Once per turn, before io_turn(). `now_ns` is the monotonic clock. */
