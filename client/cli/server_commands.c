@@ -55,13 +55,10 @@ int run_ping(hf_client *client, const struct options *options)
     hf_server_info info;
     if (hf_get_server_info(client, 0, &info) != HF_APPLIED)
         return tell_failure(client, info.outcome, info.result, info.error);
-    if (options->given[OPTION_CORE]) {
-        hf_ping_reply ping;
-        if (hf_ping(client, options->core, 0, &ping) != HF_APPLIED)
-            return tell_failure(client, ping.outcome, ping.result, ping.error);
-        info.round_trip_us = ping.round_trip_us;
-        info.now_ms = ping.now_ms;
-    }
+    /* now that the connections stand, the time is that of the way alone */
+    hf_ping_reply ping;
+    if (hf_ping(client, options->core, 0, &ping) != HF_APPLIED)
+        return tell_failure(client, ping.outcome, ping.result, ping.error);
     char id[HF_ID_TEXT_BYTES];
     hf_id_format((hf_id){half(info.server_id), half(info.server_id + 8)}, id);
     struct output output;
@@ -69,8 +66,8 @@ int run_ping(hf_client *client, const struct options *options)
     output_text(&output, "server_id", id);
     output_text(&output, "server_version", info.server_version);
     output_number(&output, "cores", info.core_count);
-    output_moment(&output, "now_ms", info.now_ms);
-    output_number(&output, "round_trip_us", info.round_trip_us);
+    output_moment(&output, "now_ms", ping.now_ms);
+    output_number(&output, "round_trip_us", ping.round_trip_us);
     output_flush(&output);
     return EXIT_APPLIED;
 }
