@@ -6,6 +6,10 @@
 
 enum { HUGE_PAGE_BYTES = 2 << 20 };
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 static void *map(size_t bytes, int advice)
 {
     hf_assert(bytes > 0);
@@ -21,6 +25,15 @@ static void *map(size_t bytes, int advice)
 void *memory_map(size_t bytes)
 {
     return map(bytes, MADV_HUGEPAGE);
+}
+
+void *memory_map_touched(size_t bytes)
+{
+    void *memory = memory_map(bytes);
+    if (memory != NULL)
+        (void)madvise(memory, bytes,
+                      MADV_POPULATE_WRITE); /* since Linux 5.14; else touched in use */
+    return memory;
 }
 
 void *memory_map_sparse(size_t bytes)

@@ -9,15 +9,20 @@
  * `bytes` is at least 1. */
 void *memory_map(size_t bytes);
 
-/* The same for memory of which scattered parts are used: never taken as huge pages, so that touching
- * a byte costs a small page. */
+/* The same for a table that will soon be used all over: all pages are taken now, so that nobody
+ * waits for them later (in a virtual machine each huge page costs a fraction of a millisecond). */
+void *memory_map_touched(size_t bytes);
+
+/* The same for memory of which scattered parts are used: never taken as huge pages, so that
+ * touching a byte costs a small page. */
 void *memory_map_sparse(size_t bytes);
 
-/* Gives the pages back to the system; the addresses stay, and read as zero. `memory` and `bytes` are
- * multiples of 4096. */
+/* Gives the pages back to the system; the addresses stay, and read as zero. `memory` and `bytes`
+ * are multiples of 4096. */
 void memory_forget(void *memory, size_t bytes);
 
-/* Gives back what memory_map() or memory_map_sparse() returned for the same `bytes`. NULL is allowed. */
+/* Gives back what memory_map() or memory_map_sparse() returned for the same `bytes`. NULL is
+ * allowed. */
 void memory_unmap(void *memory, size_t bytes);
 
 #endif

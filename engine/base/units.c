@@ -76,7 +76,9 @@ bool units_parse_duration_ms(const char *text, uint64_t *ms_out)
         uint64_t number;
         size_t unit_length = 0;
         text = parse_digits(text, &number);
-        int unit = text == NULL ? -1 : find_duration(text, &unit_length);
+        if (text == NULL)
+            return false;
+        int unit = find_duration(text, &unit_length);
         if (unit <= unit_before ||
             __builtin_mul_overflow(number, durations[unit].factor, &number) ||
             __builtin_add_overflow(total_ms, number, &total_ms))

@@ -9,7 +9,8 @@ int index_init(struct index *index, uint32_t slot_count)
     index->slot_mask = 1;
     while (index->slot_mask < slot_count)
         index->slot_mask = index->slot_mask << 1 | 1;
-    index->words = memory_map((size_t)index->word_count * sizeof *index->words);
+    /* Hashes scatter over the whole table from the first key on. */
+    index->words = memory_map_touched((size_t)index->word_count * sizeof *index->words);
     return index->words == NULL ? -1 : 0;
 }
 
