@@ -30,6 +30,9 @@ static struct {
     struct raw_client client; /* on whatever core the system chose */
     uint64_t last_item_id;
     uint64_t last_reservation;
+    /* opened at the beginning, looked at near the end */
+    struct raw_client never_greeted, stuck_in_a_frame, idle;
+    double silent_since_ms;
 } suite;
 
 /* ------------------------------------------------------------------------------------------------
@@ -288,6 +291,98 @@ static void half_a_frame_holds_nobody_up(void)
     check(status == RAW_OK && reply.type == FRAME_PING + FRAME_REPLY && reply.request_id == 77,
           "status %d", status);
     raw_close(&slow);
+}
+
+static void open_silent_connections(void)
+{
+    uint8_t frame[128];
+    const size_t bytes = ping_frame(frame, sizeof frame);
+    check_must(raw_connect(&suite.never_greeted, suite.server.port), "connect");
+    raw_open(&suite.stuck_in_a_frame, suite.server.port, -1);
+    raw_open(&suite.idle, suite.server.port, -1);
+    raw_send_bytes(&suite.stuck_in_a_frame, frame, bytes / 2);
+    suite.silent_since_ms = check_now_ms();
+}
+
+/* What is expected of a client within ten seconds is a Hello, and the rest of a frame. */
+static void silence_in_a_frame_or_before_hello_is_closed_and_idleness_is_not(void)
+{
+    enum { PATIENCE_MS = 15000 };
+    struct raw_frame frame;
+    struct raw_client *const silent[] = {&suite.never_greeted, &suite.stuck_in_a_frame};
+    for (int i = 0; i < 2; i++) {
+        const double left_ms = suite.silent_since_ms + PATIENCE_MS - check_now_ms();
+        enum raw_status status = raw_receive(silent[i], &frame, left_ms > 0 ? (int)left_ms : 0);
+        if (status == RAW_OK) {
+            const Holdfast__V1__ErrorResponse *error =
+                frame.type == FRAME_ERROR ? raw_decode(silent[i], &frame) : NULL;
+            check(error != NULL && error->code == ERROR(TIMEOUT), "frame of type %u", frame.type);
+            status = raw_receive(silent[i], &frame, 1000);
+        }
+        check(status == RAW_CLOSED, "connection %d: status %d", i, status);
+        raw_close(silent[i]);
+    }
+    raw_now_ms(&suite.idle);
+    raw_close(&suite.idle);
+}
+
+/* A client that asks for far more than it reads is not read from meanwhile; the others go on. */
+static void slow_reader_holds_nobody_up_and_gets_all_its_answers(void)
+{
+    enum { ITEMS = 200, REQUESTS = 1500 };
+    struct raw_client slow;
+    struct raw_frame frame;
+    Holdfast__V1__ItemListRequest request = HOLDFAST__V1__ITEM_LIST_REQUEST__INIT;
+    for (int i = 0; i < ITEMS; i++)
+        make_item(0, 1);
+    raw_open(&slow, suite.server.port, (int)suite.client.core);
+    const uint64_t first_id = slow.last_request_id + 1;
+    for (uint32_t i = 0; i < REQUESTS; i++)
+        raw_put(&slow, FRAME_ITEM_LIST, &request.base);
+    raw_flush(&slow);
+    const uint64_t item_id = make_item(suite.cores - 1, 1000);
+    for (int i = 0; i < 200; i++) {
+        const struct raw_row row = new_row(item_id, 1);
+        check_result(ask(&row), OK);
+    }
+    static bool is_answered[REQUESTS];
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < REQUESTS; i++) {
+        const enum raw_status status = raw_receive(&slow, &frame, RAW_TIMEOUT_MS);
+        check_must(status == RAW_OK, "status %d after %u answers", status, i);
+        check_must(frame.type == FRAME_ITEM_LIST + FRAME_REPLY, "type %u", frame.type);
+        check_must(frame.request_id - first_id < REQUESTS, "request %" PRIu64, frame.request_id);
+        check(!is_answered[frame.request_id - first_id], "answered twice");
+        is_answered[frame.request_id - first_id] = true;
+        bytes += frame.body_bytes;
+    }
+    check(bytes > 8 << 20, "only %" PRIu64 " bytes: not enough to fill the buffers", bytes);
+    raw_close(&slow);
+}
+
+static void connections_that_come_and_go_leave_nothing_behind(void)
+{
+    enum { COUNT = 500 };
+    const uint64_t before = raw_stat_sum(&suite.client, false).connections;
+    for (int i = 0; i < COUNT; i++) {
+        struct raw_client client;
+        check_must(raw_connect(&client, suite.server.port), "connect");
+        if (i % 3 == 1)
+            raw_hello(&client, i % (int)suite.cores);
+        if (i % 3 == 2) { /* asks and does not wait for the answer */
+            raw_hello(&client, -1);
+            const struct raw_row row = new_row(1, 1);
+            raw_put_row(&client, &row);
+            raw_flush(&client);
+        }
+        raw_close(&client);
+    }
+    uint64_t now;
+    const double give_up_ms = check_now_ms() + 5000;
+    while ((now = raw_stat_sum(&suite.client, false).connections) > before &&
+           check_now_ms() < give_up_ms)
+        check_sleep_ms(5);
+    check(now <= before, "%" PRIu64 " connections, %" PRIu64 " before", now, before);
 }
 
 static void check_body_refused(const char *what, uint8_t type, const ProtobufCMessage *message,
@@ -1165,6 +1260,7 @@ int main(int argc, char **argv)
     const struct server_options options = {.data = suite.data, .cores = suite.cores};
     server_start(&suite.server, &options, suite.scratch);
     raw_open(&suite.client, suite.server.port, -1);
+    open_silent_connections();
 
 #define SITUATION(name) check_situation(#name), name()
     SITUATION(hello_tells_cores_limits_and_clock);
@@ -1201,8 +1297,11 @@ int main(int argc, char **argv)
     SITUATION(rows_for_all_cores_in_one_batch_are_answered_in_their_order);
     SITUATION(same_id_twice_in_one_batch_holds_once);
     SITUATION(frames_in_flight_are_executed_in_their_order);
+    SITUATION(slow_reader_holds_nobody_up_and_gets_all_its_answers);
+    SITUATION(connections_that_come_and_go_leave_nothing_behind);
     SITUATION(stat_counts_what_was_done);
     SITUATION(full_tables_answer_capacity_and_what_is_in_them_goes_on);
+    SITUATION(silence_in_a_frame_or_before_hello_is_closed_and_idleness_is_not);
     SITUATION(requests_in_flight_at_sigterm_are_answered_and_kept);
 #undef SITUATION
 

@@ -9,7 +9,7 @@
 enum { PRINTED_MAX = 20 }; /* per situation: the first few failures tell the story */
 
 static struct {
-    const char *situation;
+    char situation[128]; /* empty: none */
     unsigned situation_failures;
     unsigned situations;
     unsigned failures;
@@ -33,20 +33,20 @@ void check_failed(const char *file, int line, const char *condition, const char 
 
 static void end_situation(void)
 {
-    if (run.situation == NULL)
+    if (run.situation[0] == '\0')
         return;
     if (run.situation_failures > PRINTED_MAX)
         printf("  and %u more\n", run.situation_failures - PRINTED_MAX);
     printf("%s %s (%.1f s)\n", run.situation_failures == 0 ? "ok  " : "FAIL", run.situation,
            (check_now_ms() - run.started_ms) / 1000);
     fflush(stdout);
-    run.situation = NULL;
+    run.situation[0] = '\0';
 }
 
 void check_situation(const char *name)
 {
     end_situation();
-    run.situation = name;
+    snprintf(run.situation, sizeof run.situation, "%s", name);
     run.situation_failures = 0;
     run.started_ms = check_now_ms();
     run.situations++;

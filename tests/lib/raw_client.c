@@ -517,7 +517,7 @@ struct raw_item_answer raw_item_of(const Holdfast__V1__ItemResponse *response)
     answer.created_ms = item->created_ms;
     const size_t sku_bytes = item->settings->sku.len;
     check(sku_bytes < sizeof answer.sku, "SKU of %zu bytes", sku_bytes);
-    if (sku_bytes < sizeof answer.sku) {
+    if (sku_bytes > 0 && sku_bytes < sizeof answer.sku) {
         memcpy(answer.sku, item->settings->sku.data, sku_bytes);
         answer.sku_bytes = (uint8_t)sku_bytes;
     }
