@@ -281,10 +281,8 @@ static bool read_options(struct options *options, int argc, char **argv)
     bool is_good = true;
     opterr = 1;
     while ((option = getopt_long(argc, argv, "", long_options, &index)) != -1) {
-        if (option == '?')
-            is_good = false; /* getopt said why */
-        else if (!set_option(options, (enum cli_option)option, optarg))
-            is_good = false;
+        if (option == '?' || !set_option(options, (enum cli_option)option, optarg))
+            is_good = false; /* getopt or set_option() said why */
     }
     return is_good;
 }

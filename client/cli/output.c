@@ -39,7 +39,7 @@ static json_t *json_of_text(const char *text)
     if (string)
         return string;
     char hex[2 + 2 * HF_SKU_BYTES_MAX + 1] = "0x";
-    for (size_t i = 0; text[i] && i < HF_SKU_BYTES_MAX; i++)
+    for (size_t i = 0; i < HF_SKU_BYTES_MAX && text[i]; i++)
         snprintf(hex + 2 + 2 * i, 3, "%02x", (unsigned)(unsigned char)text[i]);
     return json_string(hex);
 }

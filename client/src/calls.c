@@ -62,11 +62,12 @@ static hf_outcome wait_call(hf_client *client, struct start *start, const void *
     if (!client_is_own_thread(client)) {
         sem_init(&waiter.done, 0, 0);
         start->waits_for_room = true;
-        start->context = &waiter;
+        start->context = &waiter; /* cppcheck-suppress autoVariables ; until it is done */
         error = start_call(client, start, request, request_bytes);
         while (error == HF_ERROR_NONE && sem_wait(&waiter.done) != 0 && errno == EINTR)
             continue;
         sem_destroy(&waiter.done);
+        start->context = NULL;
     }
     struct call_answer answer;
     if (error != HF_ERROR_NONE) {

@@ -244,7 +244,7 @@ void client_set_info(hf_client *client, const hf_server_info *info);
 
 /* loop.c, on the thread */
 
-void *loop_run(void *client);
+void *loop_run(void *argument);
 
 /* Sends the call toward its core, or answers it when that can't be. */
 void loop_route(hf_client *client, struct call *call);

@@ -154,34 +154,39 @@ static void pause_connection(struct connection *connection)
         connection->pause_ms = CONNECTION_PAUSE_MS_MAX;
 }
 
-static void begin_attempt(struct connection *connection);
-
-static void fail_attempt(struct connection *connection, hf_error error, const char *why)
+/* The address did not work. True when there is another one to try; else the connection pauses. */
+static bool has_next_address(struct connection *connection, hf_error error, const char *why)
 {
     hf_client *client = connection->client;
     client_set_trouble(client, "%s: %s", address_of(connection)->text, why);
     close_socket(connection);
     connection->address_index++;
-    if (connection->address_index < client->addresses.count) {
-        begin_attempt(connection);
-        return;
-    }
+    if (connection->address_index < client->addresses.count)
+        return true;
     connection->address_index = 0;
     connection->failure = error;
     pause_connection(connection);
     if (connection_is_hopeless(connection))
         loop_route_again(client);
+    return false;
 }
 
 static void begin_attempt(struct connection *connection)
 {
     hf_client *client = connection->client;
-    connection->state = CONNECTION_CONNECTING;
-    connection->timer_ms = client->now_ms + client->options.connect_timeout_ms;
-    connection->was_useful = false;
-    int error = open_socket(connection);
-    if (error != 0)
-        fail_attempt(connection, HF_ERROR_CONNECT, strerrordesc_np(error));
+    int error;
+    do {
+        connection->state = CONNECTION_CONNECTING;
+        connection->timer_ms = client->now_ms + client->options.connect_timeout_ms;
+        connection->was_useful = false;
+        error = open_socket(connection);
+    } while (error != 0 && has_next_address(connection, HF_ERROR_CONNECT, strerrordesc_np(error)));
+}
+
+static void fail_attempt(struct connection *connection, hf_error error, const char *why)
+{
+    if (has_next_address(connection, error, why))
+        begin_attempt(connection);
 }
 
 void connection_start(struct connection *connection)

@@ -105,7 +105,7 @@ void session_take_ping(struct core *core, const struct net_frame *frame);
 void session_adopt(struct core *core, const struct job *job);
 void session_error(struct core *core, const struct net_frame *frame, int error_code,
                    const char *detail);
-void session_go_away(void *core, struct net_connection_id connection);
+void session_go_away(void *context, struct net_connection_id connection);
 
 static inline uint64_t item_hash(uint64_t item_id)
 {

@@ -143,6 +143,7 @@ void server_destroy(struct server **server_inout)
     for (uint32_t i = 0; server->cores != NULL && i < core_count; i++)
         destroy_core(&server->cores[i]);
     for (uint32_t i = 0; i < server->listen_count; i++)
+        /* NOLINTNEXTLINE(*NullDereference): no socket without both arrays */
         io_close(server->ios[i], server->listen_fds[i]);
     for (uint32_t i = 0; server->ios != NULL && i < core_count; i++)
         if (server->ios[i] != NULL)
