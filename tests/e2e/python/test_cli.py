@@ -1,0 +1,309 @@
+"""The holdfast command line and the examples against a real server: what they print, their exit
+codes, and what they say of wrong input."""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+
+from harness import SKIPPED, Checks, Server
+
+APPLIED, USAGE, REFUSED, NOT_SENT, UNKNOWN, BAD_INPUT = range(6)
+TIMEOUT_S = 120
+
+
+class Cli:
+    def __init__(self, program, address, checks):
+        self.program, self.address, self.checks = program, address, checks
+
+    def run(self, *arguments, environment=None):
+        """Exit code, stdout, stderr."""
+        environment = dict(os.environ, HOLDFAST_SERVER=self.address, **(environment or {}))
+        done = subprocess.run([self.program, *arguments], env=environment, capture_output=True,
+                              timeout=TIMEOUT_S, check=False)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    def expect(self, name, exit_code, *arguments, stderr=None):
+        """Runs, checks the exit code and that stderr matches; returns stdout."""
+        code, out, err = self.run(*arguments)
+        good = code == exit_code and (stderr is None or re.search(stderr, err))
+        self.checks.check(name, good, "exit code %d, stderr %r, stdout %r" % (code, err, out))
+        return out
+
+    def expect_json(self, name, exit_code, *arguments):
+        out = self.expect(name, exit_code, "--json", *arguments)
+        try:
+            return json.loads(out)
+        except ValueError as error:
+            self.checks.check(name + " (JSON)", False, "%s: %r" % (error, out))
+            return {}
+
+
+class DeafProxy:
+    """Lets greetings through to the server, and swallows everything after them."""
+
+    def __init__(self, port):
+        self.upstream = ("127.0.0.1", port)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                connection = self.listener.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=self.greet, args=(connection,), daemon=True).start()
+
+    def greet(self, connection):
+        with connection, socket.create_connection(self.upstream) as upstream:
+            upstream.sendall(connection.recv(4096))
+            connection.sendall(upstream.recv(4096))
+            while connection.recv(4096):
+                pass
+
+    def close(self):
+        self.listener.close()
+
+
+def test_usage(cli, checks):
+    out = cli.expect("help is printed", APPLIED, "--help")
+    for word in ("item import", "--hold-time", "exit codes"):
+        checks.check("help names " + word, word in out, out)
+    out = cli.expect("version is printed", APPLIED, "--version")
+    checks.check("version is one line", re.fullmatch(r"holdfast \d+\.\d+\.\d+\n", out), out)
+    wrong = [
+        ([], "a command is needed"),
+        (["frobnicate"], "no command 'frobnicate'"),
+        (["item"], "no command 'item'"),
+        (["item", "sell"], "no command 'item sell'"),
+        (["ping", "now"], "'now' is not expected"),
+        (["item", "import"], "FILE.csv is missing"),
+        (["item", "show"], "--item or --sku is needed"),
+        (["item", "create", "--sku", "A"], "--stock is needed"),
+        (["item", "update", "--sku", "A"], "nothing to change"),
+        (["cancel", "--sku", "A"], "--id is needed"),
+        (["extend", "--sku", "A", "--id", "1" * 32], "--until is needed"),
+        (["ping", "--stock", "5"], "--stock does not go with this command"),
+        (["ping", "--nonsense"], "nonsense"),
+        (["ping", "--timeout", "fast"], "--timeout: 'fast' is not a time span"),
+        (["ping", "--timeout", "0"], "--timeout: '0' is not"),
+        (["ping", "--server", "host:99999"], "--server: 'host:99999' is not an address"),
+        (["reserve", "--sku", "A", "--id", "12"], "--id: '12' is not 32 hex digits"),
+        (["reserve", "--sku", "A", "--id", "0" * 32], "--id: '0+' is not 32 hex digits, not all 0"),
+        (["reserve", "--sku", "A", "--quantity", "0"], "--quantity: '0' is not"),
+        (["reserve", "--item", "-5"], "--item: '-5' is not"),
+        (["item", "create", "--sku", "A", "--stock", "lots"], "--stock: 'lots' is not a count"),
+        (["item", "create", "--sku", "A", "--stock", "1", "--opens-at", "soon"],
+         "--opens-at: 'soon' is not a time"),
+    ]
+    for arguments, said in wrong:
+        cli.expect("usage: " + " ".join(arguments), USAGE, *arguments, stderr=said)
+
+
+def test_connecting(cli):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nobody = "127.0.0.1:%d" % free.getsockname()[1]
+        cli.expect("nobody listens: not sent, at once", NOT_SENT, "ping", "--server", nobody,
+                   "--timeout", "60s", stderr="not sent: .*" + nobody + ".*refused")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = "127.0.0.1:%d" % silent.getsockname()[1]
+        cli.expect("nobody answers: not sent, at the timeout", NOT_SENT, "ping", "--server",
+                   address, "--timeout", "300ms", stderr="not sent")
+
+
+def test_items(cli, checks, cores):
+    pong = cli.expect_json("ping", APPLIED, "ping")
+    checks.equal("ping tells the cores", pong.get("cores"), cores)
+    checks.check("ping tells the server's id", re.fullmatch("[0-9a-f]{32}", pong["server_id"]))
+    create = ["item", "create", "--sku", "LAMP", "--stock", "10", "--buyer-limit", "4",
+              "--hold-time", "1h30m", "--closes-at", "2099-01-01T00:00:00Z"]
+    checked = cli.expect_json("create, validating only", APPLIED, *create, "--validate-only")
+    checks.equal("validating only is OK", checked.get("result"), "OK")
+    cli.expect("and creates nothing", REFUSED, "item", "show", "--sku", "LAMP",
+               stderr="no such item")
+    item = cli.expect_json("create", APPLIED, *create)
+    checks.equal("created as told", [item.get(key) for key in
+                                     ("sku", "stock", "available", "buyer_limit", "hold_time_ms",
+                                      "closes_at_ms", "paused")],
+                 ["LAMP", 10, 10, 4, 5400000, 4070908800000, False])
+    again = cli.expect_json("create again is harmless", APPLIED, *create)
+    checks.equal("create again is a duplicate", again.get("result"), "DUPLICATE")
+    cli.expect("create otherwise is refused", REFUSED, *create[:5], "11",
+               stderr="used before with other content")
+    item = cli.expect_json("update", APPLIED, "item", "update", "--sku", "LAMP", "--stock",
+                           "unlimited", "--paused", "yes")
+    checks.equal("updated as told", (item.get("stock"), item.get("paused"),
+                                     item.get("buyer_limit")), (-1, True, 4))
+    cli.expect("update back", APPLIED, "item", "update", "--item", item["item_id"], "--stock",
+               "10", "--paused", "no")
+    out = cli.expect("list", APPLIED, "item", "list")
+    checks.check("list has a head and the item", out.count("\n") == 2 and "LAMP" in out, out)
+    checks.equal("list in JSON", [i["sku"] for i in
+                                  cli.expect_json("list", APPLIED, "item", "list")], ["LAMP"])
+
+
+def test_holds(cli, checks):
+    out = cli.expect("reserve", APPLIED, "reserve", "--sku", "LAMP", "--buyer", "7",
+                     "--quantity", "3", "--user-data", "42")
+    checks.check("the new id comes first", re.match("id  [0-9a-f]{32}\n", out), out)
+    reservation = ["--sku", "LAMP", "--id", out[4:36]]
+    shown = cli.expect_json("show", APPLIED, "show", *reservation)
+    checks.equal("show tells all", [shown.get(key) for key in
+                                    ("id", "state", "quantity", "sequence", "available",
+                                     "buyer_id", "user_data")],
+                 [out[4:36], "HELD", 3, 1, 7, "7", "42"])
+    again = cli.expect_json("reserve again under the same id", APPLIED, "reserve", *reservation,
+                            "--buyer", "7", "--quantity", "3", "--user-data", "42")
+    checks.equal("is a duplicate", again.get("result"), "DUPLICATE")
+    longer = cli.expect_json("extend", APPLIED, "extend", *reservation, "--until", "+2h")
+    checks.check("extended", longer["expires_ms"] > shown["expires_ms"], longer)
+    sold = cli.expect_json("confirm in part", APPLIED, "confirm", *reservation, "--quantity", "2")
+    checks.equal("confirmed", (sold.get("state"), sold.get("quantity_confirmed"),
+                               sold.get("available")), ("CONFIRMED", 2, 8))
+    cli.expect("cancel what is sold", REFUSED, "cancel", *reservation, stderr="confirmed already")
+    refused = cli.expect_json("over the buyer's limit", REFUSED, "reserve", "--sku", "LAMP",
+                              "--buyer", "7", "--quantity", "3")
+    checks.equal("says so", (refused.get("outcome"), refused.get("result")),
+                 ("REFUSED", "BUYER_LIMIT"))
+    held = cli.expect_json("reserve in JSON", APPLIED, "reserve", "--sku", "LAMP")
+    cancelled = cli.expect_json("cancel", APPLIED, "cancel", "--sku", "LAMP", "--id", held["id"])
+    checks.equal("cancelled", cancelled.get("state"), "CANCELLED")
+    cli.expect("an unknown hold", REFUSED, "show", "--sku", "LAMP", "--id", "1" * 32,
+               stderr="no such reservation")
+
+
+def test_lost_answers(cli, checks, port):
+    proxy = DeafProxy(port)
+    code, out, err = cli.run("reserve", "--sku", "LAMP", "--server", proxy.address, "--timeout",
+                             "500ms")
+    checks.check("an answer that is lost: unknown", code == UNKNOWN and "unknown" in err,
+                 "%d %r" % (code, err))
+    checks.check("and the id to ask with was printed", re.match("id  [0-9a-f]{32}\n", out), out)
+    proxy.close()
+
+
+def test_stat(cli, checks, cores):
+    stat = cli.expect_json("stat", APPLIED, "stat", "--state-hash")
+    checks.equal("stat counts", (stat["items"], stat["confirmed"], stat["cores"]), (1, 1, cores))
+    checks.check("stat hashes", re.fullmatch("[0-9a-f]{16}", stat["state_hash"]), stat)
+    parts = [cli.expect_json("stat of core %d" % core, APPLIED, "stat", "--core", str(core),
+                             "--state-hash") for core in range(cores)]
+    total = sum(int(part["state_hash"], 16) for part in parts) % 2**64
+    checks.equal("the cores' hashes add up", "%016x" % total, stat["state_hash"])
+    cli.expect("stat of a core that is not there", NOT_SENT, "stat", "--core", "63",
+               stderr="no such core")
+
+
+def test_import(cli, checks, folder):
+    path = os.path.join(folder, "catalogue.csv")
+
+    def write(text):
+        with open(path, "wb") as file:
+            file.write(text.encode() if isinstance(text, str) else text)
+
+    write('sku,stock,hold_time,colour\nA,1,1m,red\n')
+    cli.expect("unknown column", BAD_INPUT, "item", "import", path,
+               stderr=re.escape(path) + ":1:21: no column is called 'colour'")
+    write('sku,stock,hold_time\nGOOD,5,1m\nBAD,x,1m\n"OPEN,1,1m\n')
+    code, _, err = cli.run("item", "import", path)
+    checks.check("every problem is told", code == BAD_INPUT and ":3:5: stock: 'x'" in err and
+                 ":4:1: this quote is never closed" in err, "%d %r" % (code, err))
+    cli.expect("nothing was created", REFUSED, "item", "show", "--sku", "GOOD")
+    cli.expect("a file that is not there", BAD_INPUT, "item", "import", path + "x",
+               stderr="No such file")
+    cli.expect("a file that is a folder", BAD_INPUT, "item", "import", folder,
+               stderr="directory")
+
+    write("sku,stock\nGOOD,5\nLAMP,99\n")
+    cli.expect("an item that is there with other settings", REFUSED, "item", "import", path,
+               stderr=":3:1: LAMP: .*used before.*\n(.*\n)*.*nothing was created")
+    cli.expect("then nothing was created either", REFUSED, "item", "show", "--sku", "GOOD")
+
+    before = len(cli.expect_json("list", APPLIED, "item", "list"))
+    rows = "".join('"SKU %d, ""large""",%d,,\r\n' % (i, i + 1) for i in range(500))
+    write(b"\xef\xbb\xbf" + ("sku,stock,hold_time,paused\r\n" + rows).encode())
+    result = cli.expect_json("validate only", APPLIED, "item", "import", path, "--validate-only")
+    checks.equal("validate only creates nothing", result.get("created"), 0)
+    result = cli.expect_json("import", APPLIED, "item", "import", path)
+    checks.equal("all are created", (result["items"], result["created"], result["were_there"]),
+                 (500, 500, 0))
+    result = cli.expect_json("import again", APPLIED, "item", "import", path)
+    checks.equal("all were there", (result["created"], result["were_there"]), (0, 500))
+    listed = cli.expect_json("list", APPLIED, "item", "list")
+    checks.equal("all are listed", len(listed), before + 500)
+    item = cli.expect_json("show one", APPLIED, "item", "show", "--sku", 'SKU 41, "large"')
+    checks.equal("with its stock", item.get("stock"), 42)
+
+    write("sku,stock\n" + "".join("TOO-MANY-%d,1\n" % i for i in range(20000)))
+    code, _, err = cli.run("item", "import", path)
+    checks.check("more than the server takes is told", code == REFUSED and "full" in err,
+                 "%d %r" % (code, err))
+
+
+def test_output_errors(cli, checks):
+    done = subprocess.run("%s item list --server %s > /dev/full" % (cli.program, cli.address),
+                          shell=True, capture_output=True, timeout=TIMEOUT_S, check=False)
+    checks.check("output that can't be written", done.returncode == USAGE and
+                 b"writing the output" in done.stderr, repr(done))
+
+
+def test_examples(cli, checks, folder):
+    for name in ("buy_sync", "buy_async", "resolve_unknown"):
+        done = subprocess.run([os.path.join(folder, "example_" + name), cli.address],
+                              capture_output=True, timeout=TIMEOUT_S, check=False)
+        checks.check("example " + name, done.returncode == 0, repr(done))
+
+
+def run_tests(checks, options, server):
+    cli = Cli(options.holdfast, "127.0.0.1:%d" % server.port, checks)
+    test_usage(cli, checks)
+    test_connecting(cli)
+    test_items(cli, checks, options.cores)
+    test_holds(cli, checks)
+    test_lost_answers(cli, checks, server.port)
+    test_stat(cli, checks, options.cores)
+    test_output_errors(cli, checks)
+    test_examples(cli, checks, options.examples)
+    folder = tempfile.mkdtemp(prefix="cli-", dir=options.scratch)
+    test_import(cli, checks, folder)
+    shutil.rmtree(folder)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("holdfastd")
+    parser.add_argument("holdfast")
+    parser.add_argument("--examples", help="folder of the examples' programs")
+    parser.add_argument("--cores", type=int, default=1)
+    parser.add_argument("--scratch", help="folder for data")
+    options = parser.parse_args()
+    if not os.path.exists(options.holdfastd):
+        print("skipped: %s is not built" % options.holdfastd)
+        sys.exit(SKIPPED)
+    if options.scratch:
+        os.makedirs(options.scratch, exist_ok=True)
+    checks = Checks()
+    server = Server(options.holdfastd, options.cores, options.scratch,
+                    more=["--max-reservations", "200000", "--max-buyers", "200000"])
+    try:
+        run_tests(checks, options, server)
+        checks.equal("server stops with exit code 0", server.stop(), 0)
+    except BaseException:
+        print("the server said:\n" + server.stderr()[-4000:], flush=True)
+        server.kill()
+        raise
+    server.clean()
+    sys.exit(checks.finish())
+
+
+if __name__ == "__main__":
+    main()
