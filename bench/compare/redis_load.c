@@ -300,7 +300,7 @@ static void take_answers(struct channel *channel)
     const char *end = channel->in + channel->in_end;
     const char *next;
     while ((next = answer_end(at, end)) != NULL) {
-        int result = atoi(at + sizeof "*4\r\n:" - 1);
+        long result = strtol(at + sizeof "*4\r\n:" - 1, NULL, 10);
         if (result < 0 || result >= RESULTS) {
             die("the script answers with an unknown result");
         }
