@@ -207,7 +207,7 @@ enum exit_code data_open(const char *path, struct data **data_out)
         return EXIT_USAGE;
     }
     struct data *data = allocate(1, sizeof *data);
-    strcpy(data->path, path);
+    snprintf(data->path, sizeof data->path, "%s", path);
     const enum exit_code code = read_manifest(data);
     if (code != EXIT_GOOD) {
         free(data);

@@ -23,9 +23,9 @@ const char *text_time(uint64_t ms, char *to)
     const time_t seconds = (time_t)(ms / 1000);
     char date[24];
     if (ms == 0)
-        return strcpy(to, "-");
-    if (gmtime_r(&seconds, &utc) == NULL ||
-        strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc) == 0)
+        snprintf(to, TEXT_TIME_BYTES, "-");
+    else if (gmtime_r(&seconds, &utc) == NULL ||
+             strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc) == 0)
         snprintf(to, TEXT_TIME_BYTES, "%" PRIu64 "ms", ms); /* beyond any calendar */
     else
         snprintf(to, TEXT_TIME_BYTES, "%s.%03uZ", date, (unsigned)(ms % 1000));

@@ -168,13 +168,14 @@ static void start_server(uint32_t core_count)
 int main(int argc, char **argv)
 {
     uint32_t cores[STAGES_MAX], stage_count = 0;
-    char text[64];
     if (!server_is_built())
         return CHECK_SKIPPED;
-    snprintf(text, sizeof text, "%s", argc == 2 ? argv[1] : "");
-    for (char *part = strtok(text, "-"); part != NULL && stage_count < STAGES_MAX;
-         part = strtok(NULL, "-"))
-        cores[stage_count++] = (uint32_t)atoi(part);
+    const char *stages = argc == 2 ? argv[1] : "";
+    while (*stages != '\0' && stage_count < STAGES_MAX) {
+        char *end;
+        cores[stage_count++] = (uint32_t)strtoul(stages, &end, 10);
+        stages = end + strspn(end, "-");
+    }
     if (stage_count == 0 || cores[0] == 0) {
         fprintf(stderr, "usage: %s CORES-CORES-...\n", argv[0]);
         return 2;

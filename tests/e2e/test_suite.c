@@ -1248,13 +1248,14 @@ static void requests_in_flight_at_sigterm_are_answered_and_kept(void)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2 || atoi(argv[1]) < 1 || atoi(argv[1]) > CORES_MAX) {
+    const long cores = argc == 2 ? strtol(argv[1], NULL, 10) : 0;
+    if (cores < 1 || cores > CORES_MAX) {
         fprintf(stderr, "usage: %s CORES\n", argv[0]);
         return 2;
     }
     if (!server_is_built())
         return CHECK_SKIPPED;
-    suite.cores = (uint32_t)atoi(argv[1]);
+    suite.cores = (uint32_t)cores;
     scratch_make("suite", suite.scratch);
     snprintf(suite.data, sizeof suite.data, "%s/data", suite.scratch);
     const struct server_options options = {.data = suite.data, .cores = suite.cores};

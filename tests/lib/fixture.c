@@ -12,7 +12,7 @@ static struct fixture *current; /* for the last words */
 
 uint32_t fixture_core_count(int argc, char **argv)
 {
-    const int cores = argc == 2 ? atoi(argv[1]) : 0;
+    const long cores = argc == 2 ? strtol(argv[1], NULL, 10) : 0;
     if (cores < 1 || cores > CORE_COUNT_MAX) {
         fprintf(stderr, "usage: %s CORES\n", argv[0]);
         exit(2);

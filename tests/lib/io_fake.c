@@ -63,7 +63,7 @@ static struct node *add(const char *path, bool is_folder)
         if (node->name[0] != '\0' || node->synced_name[0] != '\0')
             continue;
         hf_assert(strlen(path) < sizeof node->name);
-        strcpy(node->name, path);
+        snprintf(node->name, sizeof node->name, "%s", path);
         node->is_folder = is_folder;
         return node;
     }
@@ -83,7 +83,7 @@ static const char *name_in(const char *folder, const char *path)
 static bool has_parent(const char *path)
 {
     char parent[PATH_BYTES_MAX];
-    strcpy(parent, path);
+    snprintf(parent, sizeof parent, "%s", path);
     char *slash = strrchr(parent, '/');
     hf_assert(slash != NULL);
     if (slash == parent)
@@ -125,7 +125,7 @@ static void sync_node(struct node *folder)
         struct node *node = &disk.nodes[i];
         if (name_in(folder->name, node->name) != NULL ||
             name_in(folder->name, node->synced_name) != NULL)
-            strcpy(node->synced_name, node->name);
+            memcpy(node->synced_name, node->name, sizeof node->name);
     }
 }
 
@@ -191,7 +191,7 @@ void io_fake_power_cut(void)
 {
     for (int i = 0; i < NODES_MAX; i++) {
         struct node *node = &disk.nodes[i];
-        strcpy(node->name, node->synced_name);
+        memcpy(node->name, node->synced_name, sizeof node->name);
         copy(&node->now, &node->synced);
         node->is_locked = false;
     }
@@ -426,7 +426,7 @@ int io_file_rename(struct io *io, const char *from, const char *to)
         return -ENOENT;
     if (old != NULL)
         old->name[0] = '\0';
-    strcpy(node->name, to);
+    snprintf(node->name, sizeof node->name, "%s", to);
     return 0;
 }
 

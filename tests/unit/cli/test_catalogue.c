@@ -115,8 +115,9 @@ Test(catalogue, duplicates_are_told_with_the_line_of_the_first)
 Test(catalogue, many_problems_are_counted_and_the_first_twenty_kept)
 {
     char text[2000] = "sku,stock\n";
+    size_t length = strlen(text);
     for (int i = 0; i < 30; i++)
-        sprintf(text + strlen(text), "S%d,x\n", i);
+        length += (size_t)snprintf(text + length, sizeof text - length, "S%d,x\n", i);
     read_text(text);
     cr_expect_eq(catalogue.problem_count, 30);
     cr_expect_eq(catalogue.problems[19].line, 21);

@@ -1,5 +1,7 @@
 #include "cli/csv.h"
 
+#include "random.h"
+
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,13 +111,14 @@ Test(csv, random_bytes_are_read_to_the_end)
     static const char alphabet[] = "a,\"\n\r\xc3\xa4 ";
     unsigned seed = (unsigned)time(NULL);
     cr_log_info("seed %u", seed);
-    srand(seed);
+    struct test_random random;
+    test_random_init(&random, seed);
     for (int round = 0; round < 20000; round++) {
         char text[24];
         char got[4096];
-        size_t bytes = (size_t)rand() % sizeof text;
+        size_t bytes = test_random_below(&random, sizeof text);
         for (size_t i = 0; i < bytes; i++)
-            text[i] = alphabet[(size_t)rand() % sizeof alphabet]; /* its NUL too */
+            text[i] = alphabet[test_random_below(&random, sizeof alphabet)]; /* its NUL too */
         trace(text, bytes, got, sizeof got);
     }
 }

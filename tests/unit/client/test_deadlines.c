@@ -1,5 +1,7 @@
 #include "deadlines.h"
 
+#include "random.h"
+
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <time.h>
@@ -74,18 +76,19 @@ Test(deadlines, random_use_agrees_with_a_plain_array)
     static bool is_in[COUNT];
     unsigned seed = (unsigned)time(NULL);
     cr_log_info("seed %u", seed);
-    srand(seed);
+    struct test_random random;
+    test_random_init(&random, seed);
     uint64_t now_ms = 1000;
     for (uint32_t step = 0; step < STEPS; step++) {
-        uint32_t i = (uint32_t)rand() % COUNT;
+        uint32_t i = test_random_below(&random, COUNT);
         if (!is_in[i])
-            deadlines_add(&deadlines, &some[i], now_ms + 1 + (uint64_t)rand() % 10000);
-        else if (rand() % 2)
+            deadlines_add(&deadlines, &some[i], now_ms + 1 + test_random_below(&random, 10000));
+        else if (test_random_below(&random, 2))
             deadlines_remove(&some[i]);
         else
             continue;
         is_in[i] = !is_in[i];
-        now_ms += (uint64_t)(rand() % 3 == 0 ? rand() % 100 : 0);
+        now_ms += test_random_below(&random, 3) == 0 ? test_random_below(&random, 100) : 0;
 
         uint64_t next_ms = deadlines_next_ms(&deadlines);
         for (uint32_t k = 0; k < COUNT; k++)

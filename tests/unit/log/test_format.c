@@ -35,7 +35,7 @@ static const struct log_group_header GROUP = {
 static void to_hex(const uint8_t *from, size_t from_bytes, char *to)
 {
     for (size_t i = 0; i < from_bytes; i++)
-        sprintf(to + 2 * i, "%02x", from[i]);
+        snprintf(to + 2 * i, 3, "%02x", from[i]);
 }
 
 /* Golden bytes: a change here is a change of the format and needs another version number. The

@@ -82,7 +82,8 @@ Test(data_directory, a_missing_one_is_made_and_opens_again_as_the_same_server)
 
 Test(data_directory, a_path_with_a_slash_at_its_end_is_the_same_place)
 {
-    strcat(data_path, "//");
+    size_t length = strlen(data_path);
+    snprintf(data_path + length, sizeof data_path - length, "//");
     open_with(1);
     data_directory_close(&directory);
     *strchr(strrchr(data_path, 'a'), '/') = '\0';
