@@ -63,7 +63,8 @@ static bool options_are_valid(const hf_options *options)
            (!options->client_name || strlen(options->client_name) <= CLIENT_NAME_BYTES_MAX);
 }
 
-/* Takes what the caller knows of the options, and copies what they point to. */
+/* Takes what the caller knows of the options, and copies what they point to, but for the server's
+ * name, which is needed only to look up its addresses. */
 static bool copy_options(hf_client *client, const hf_options *given)
 {
     hf_options *options = &client->options;
@@ -83,7 +84,6 @@ static bool copy_options(hf_client *client, const hf_options *given)
         memcpy(client->server_id, options->server_id, HF_SERVER_ID_BYTES);
         options->server_id = client->server_id;
     }
-    options->server = NULL; /* the addresses are what stays */
     return true;
 }
 
@@ -187,7 +187,8 @@ hf_error hf_open(const hf_options *options, hf_client **client_out)
         return HF_ERROR_MEMORY;
     hf_error error = copy_options(client, options) ? HF_ERROR_NONE : HF_ERROR_ARGUMENT;
     if (error == HF_ERROR_NONE)
-        error = address_resolve(options ? options->server : "127.0.0.1", &client->addresses);
+        error = address_resolve(client->options.server, &client->addresses);
+    client->options.server = NULL; /* the addresses are what stays */
     if (error == HF_ERROR_NONE &&
         (!allocate_calls(client) || !open_descriptors(client) || !start_thread(client)))
         error = HF_ERROR_MEMORY;
@@ -314,6 +315,7 @@ bool client_submit(hf_client *client, struct call *call, uint64_t deadline_at_ms
     list_init(&call->deadline.link);
     call->flight = NULL;
     call->was_sent = false;
+    call->may_come_late = false;
     bool in_callback = client_is_own_thread(client);
     pthread_mutex_lock(&client->mutex);
     bool is_open = !client->is_closing;

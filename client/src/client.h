@@ -133,6 +133,7 @@ struct call {
     uint32_t row;          /* there */
     uint8_t op;            /* enum call_op */
     bool was_sent;         /* on a connection that broke: what became of it is not known */
+    bool may_come_late;    /* and the server may still read it from there */
     union call_callback callback;
     void *context;
     union call_request request;

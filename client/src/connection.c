@@ -19,7 +19,8 @@
  * Two ways to fail: an attempt that fails tries the next address and pauses when all were tried; a
  * connection that is lost gives back what it had queued and in flight, and pauses too, for less if
  * it had been of use. What was in flight is queued again at the front if its frame had not begun
- * to leave, or if it may be repeated; else it is answered UNKNOWN.
+ * to leave, or if it may be repeated; else it is answered UNKNOWN. A repeat that is refused settles
+ * the matter only if the first can't come to be done later, so it is noted who closed.
  *
  * A failed send only stops sending: the socket then also reports its end to the reader, which first
  * takes what the server still said (an Error, a GoAway) and then loses the connection. So there is
@@ -204,8 +205,14 @@ static bool may_repeat(const hf_client *client, const struct call *call)
     return client->options.resend && call->op != CALL_ITEM_UPDATE;
 }
 
+/* How much of what was in flight the server can still come to do. */
+enum afterlife {
+    AFTERLIFE_NONE,     /* the server closed the connection: it takes nothing more from it */
+    AFTERLIFE_POSSIBLE, /* we closed it, or the way broke: what was sent may still be read */
+};
+
 static void give_back_call(struct connection *connection, struct call *call, bool was_sent,
-                           hf_error error)
+                           enum afterlife afterlife, hf_error error)
 {
     call->flight = NULL;
     connection->calls_in_flight--;
@@ -214,11 +221,13 @@ static void give_back_call(struct connection *connection, struct call *call, boo
         return;
     }
     call->was_sent |= was_sent;
+    call->may_come_late |= was_sent && afterlife == AFTERLIFE_POSSIBLE;
     list_push_head(&connection->queues[call_queue_index((enum call_op)call->op)], &call->link);
 }
 
 /* From the last to the first, so that pushing each to the front of its queue keeps the order. */
-static void give_back_flights(struct connection *connection, hf_error error)
+static void give_back_flights(struct connection *connection, enum afterlife afterlife,
+                              hf_error error)
 {
     struct list *link;
     while ((link = list_pop_tail(&connection->flights))) {
@@ -226,7 +235,8 @@ static void give_back_flights(struct connection *connection, hf_error error)
         bool was_sent = flight->stream_at < connection->stream_sent;
         struct list *call_link;
         while ((call_link = list_pop_tail(&flight->calls)))
-            give_back_call(connection, list_entry(call_link, struct call, link), was_sent, error);
+            give_back_call(connection, list_entry(call_link, struct call, link), was_sent,
+                           afterlife, error);
         flight->connection = NULL;
         list_push_head(&connection->client->free_flights, &flight->link);
     }
@@ -234,21 +244,21 @@ static void give_back_flights(struct connection *connection, hf_error error)
 
 void connection_stop(struct connection *connection, hf_error error)
 {
-    give_back_flights(connection, error);
+    give_back_flights(connection, AFTERLIFE_POSSIBLE, error);
     close_socket(connection);
     connection->state = CONNECTION_UNUSED;
     connection->timer_ms = UINT64_MAX;
     connection->failure = HF_ERROR_NONE;
 }
 
-static void lose(struct connection *connection, const char *why)
+static void lose(struct connection *connection, enum afterlife afterlife, const char *why)
 {
     if (connection->state == CONNECTION_CONNECTING || connection->state == CONNECTION_GREETING) {
         fail_attempt(connection, HF_ERROR_CONNECT, why);
         return;
     }
     client_set_trouble(connection->client, "%s: %s", address_of(connection)->text, why);
-    give_back_flights(connection, HF_ERROR_CONNECTION_LOST);
+    give_back_flights(connection, afterlife, HF_ERROR_CONNECTION_LOST);
     close_socket(connection);
     connection->address_index = 0;
     if (connection->was_useful)
@@ -262,7 +272,7 @@ void connection_check_silence(struct connection *connection, const struct flight
         flight->sent_ms > connection->heard_ms ? flight->sent_ms : connection->heard_ms;
     if (connection->fd >= 0 &&
         connection->client->now_ms - since_ms >= (uint64_t)CONNECTION_SILENCE_MS_MAX)
-        lose(connection, "no answer");
+        lose(connection, AFTERLIFE_POSSIBLE, "no answer");
 }
 
 void connection_on_timer(struct connection *connection)
@@ -305,7 +315,7 @@ void connection_flush(struct connection *connection)
         break;
     case CONNECTION_DRAINING:
         if (connection->calls_in_flight == 0)
-            lose(connection, "the server is going away");
+            lose(connection, AFTERLIFE_NONE, "the server is going away");
         else
             send_out(connection);
         break;
@@ -428,11 +438,11 @@ static bool on_error(struct connection *connection, const struct frame_header *h
     struct decoded_error error;
     struct flight *flight = flight_of(connection, header->request_id);
     if (!decode_error(connection->client, header, body, &error)) {
-        lose(connection, "an error that is not understood");
+        lose(connection, AFTERLIFE_POSSIBLE, "an error that is not understood");
         return false;
     }
     if (!flight || error.closes) {
-        lose(connection, error.detail);
+        lose(connection, AFTERLIFE_POSSIBLE, error.detail);
         return false;
     }
     on_rejected(connection, flight, &error);
@@ -453,7 +463,7 @@ static bool on_frame(struct connection *connection, const struct frame_header *h
         return on_error(connection, header, body);
     struct flight *flight = flight_of(connection, header->request_id);
     if (!flight || !decode_reply(connection->client, flight, header, body)) {
-        lose(connection, "a reply that is not understood");
+        lose(connection, AFTERLIFE_POSSIBLE, "a reply that is not understood");
         return false;
     }
     connection->was_useful = true;
@@ -473,7 +483,7 @@ static bool take_frames(struct connection *connection)
         if (status == FRAME_INCOMPLETE)
             break;
         if (status != FRAME_OK) {
-            lose(connection, frame_status_text(status));
+            lose(connection, AFTERLIFE_POSSIBLE, frame_status_text(status));
             return false;
         }
         if (!on_frame(connection, &header, connection->in + at + FRAME_HEADER_BYTES))
@@ -490,13 +500,14 @@ static void receive(struct connection *connection)
     ssize_t got = recv(connection->fd, connection->in + connection->in_used,
                        CONNECTION_IN_BYTES - connection->in_used, 0);
     if (got == 0) {
-        lose(connection, "closed by the server");
+        lose(connection, AFTERLIFE_NONE, "closed by the server");
     } else if (got > 0) {
         connection->heard_ms = connection->client->now_ms;
         connection->in_used += (size_t)got;
         take_frames(connection);
     } else if (errno != EAGAIN && errno != EINTR) {
-        lose(connection, strerrordesc_np(errno));
+        lose(connection, errno == ECONNRESET ? AFTERLIFE_NONE : AFTERLIFE_POSSIBLE,
+             strerrordesc_np(errno));
     }
 }
 

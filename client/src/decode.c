@@ -19,14 +19,16 @@ static const void *decode(hf_client *client, const struct frame_header *header, 
 
 /* ---- outcomes ---- */
 
-/* Does a refusal of a repeat tell that the first was not done either? Those up to ALREADY_CONFIRMED
- * are given after the id was looked up; the later ones may come before. The settings of an item
- * may have been changed after it was created, which makes the repeat a conflict. */
+/* Does a refusal of a repeat tell that the first was not done either? Not while the first may still
+ * be on its way; and only the refusals that are given after the id was looked up. The settings of
+ * an item may have been changed after it was created, which makes the repeat a conflict. */
 static bool is_conclusive(const struct call *call, hf_result result)
 {
+    if (call->may_come_late)
+        return false;
     if (call->op == CALL_ITEM_CREATE && result == HF_RESULT_ID_CONFLICT)
         return false;
-    return result <= HF_RESULT_ALREADY_CONFIRMED;
+    return result <= HF_RESULT_ALREADY_CONFIRMED || result == HF_RESULT_CAPACITY;
 }
 
 static struct call_answer answer_of(const struct call *call, int result)

@@ -59,7 +59,8 @@ struct fake_server {
     /* what to do; change it through fake_set() while the server runs */
     pthread_mutex_t mutex;
     enum fake_mode mode;
-    uint32_t mode_frames; /* for so many frames, then FAKE_ANSWER */
+    uint32_t mode_frames; /* for so many frames, then next_mode, once, then FAKE_ANSWER */
+    enum fake_mode next_mode;
     int refuse_result;
     uint32_t core_count;
     uint8_t server_id[16];
@@ -271,8 +272,11 @@ static inline void fake_count_rows(struct fake_server *server,
 static inline enum fake_mode fake_next_mode(struct fake_server *server)
 {
     enum fake_mode mode = server->mode;
-    if (mode != FAKE_ANSWER && --server->mode_frames == 0)
-        server->mode = FAKE_ANSWER;
+    if (mode != FAKE_ANSWER && --server->mode_frames == 0) {
+        server->mode = server->next_mode;
+        server->next_mode = FAKE_ANSWER;
+        server->mode_frames = 1;
+    }
     return mode;
 }
 

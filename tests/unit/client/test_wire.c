@@ -286,6 +286,24 @@ Test(wire, repeat_that_is_turned_away_leaves_the_outcome_unknown)
     fake_destroy(server);
 }
 
+Test(wire, refusal_of_a_repeat_settles_it_only_if_the_server_closed_the_connection)
+{
+    static const enum fake_mode modes[] = {FAKE_DO_AND_CLOSE, FAKE_BAD_CHECKSUM};
+    for (int i = 0; i < 2; i++) {
+        struct fake_server *server = start_server(1);
+        hf_client *client = open_client(server);
+        server->refuse_result = HF_RESULT_SOLD_OUT;
+        server->next_mode = FAKE_REFUSE;
+        fake_set_mode(server, modes[i], 1);
+        hf_reply reply = reserve(client, 9, 0);
+        cr_expect_eq(reply.result, HF_RESULT_SOLD_OUT);
+        cr_expect_eq(reply.outcome, i == 0 ? HF_REFUSED : HF_UNKNOWN);
+        cr_expect_eq(reply.error, i == 0 ? HF_ERROR_NONE : HF_ERROR_TURNED_AWAY);
+        hf_close(client);
+        fake_destroy(server);
+    }
+}
+
 Test(wire, what_was_sent_is_not_repeated_to_another_server)
 {
     struct fake_server *server = start_server(1);
