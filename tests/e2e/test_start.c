@@ -103,14 +103,16 @@ static void check_opens_with(const struct server_options *options, uint64_t hash
     server_stop(&server);
 }
 
-/* The first file below `folder` whose name ends so. */
+/* The first file below `folder` whose name begins and ends so. */
+static const char *wanted_start = "";
 static const char *wanted_end;
 static char found_file[4096];
 
 static int look_at_file(const char *path, const struct stat *info, int kind, struct FTW *position)
 {
     (void)info;
-    (void)position;
+    if (strncmp(path + position->base, wanted_start, strlen(wanted_start)) != 0)
+        return 0;
     const size_t bytes = strlen(path), end_bytes = strlen(wanted_end);
     if (kind != FTW_F || bytes < end_bytes || strcmp(path + bytes - end_bytes, wanted_end) != 0)
         return 0;
@@ -285,6 +287,41 @@ static void damage_inside_the_log_is_refused_by_file_and_offset(void)
     server_stop(&server);
 }
 
+/* The first block behind the last one that holds anything. */
+static off_t end_of_log(const char *segment)
+{
+    enum { BLOCK = 4096 };
+    struct stat info;
+    uint8_t block[BLOCK];
+    check_must(stat(segment, &info) == 0, "%s", segment);
+    off_t end = info.st_size;
+    while (end > 0) {
+        read_at(segment, end - BLOCK, block, sizeof block);
+        for (int i = 0; i < BLOCK; i++)
+            if (block[i] != 0)
+                return end;
+        end -= BLOCK;
+    }
+    return end;
+}
+
+/* Bytes behind the last group are the write that was in flight when the machine stopped. */
+static void torn_tail_is_cut_and_kept_as_a_copy(void)
+{
+    const struct server_options options = options_on("torn");
+    const uint64_t hash = fill(&options, 5000);
+    uint8_t garbage[3 * 4096];
+    for (size_t i = 0; i < sizeof garbage; i++)
+        garbage[i] = (uint8_t)(i * 31 + i / 256 + 1);
+    const char *segment = find_file(options.data, "000000000001.log");
+    write_at(segment, end_of_log(segment), garbage, sizeof garbage);
+    check_opens_with(&options, hash);
+    check_opens_with(&options, hash);
+    wanted_start = "torn-";
+    find_file(options.data, "");
+    wanted_start = "";
+}
+
 static void folder_that_cannot_be_made_is_named(void)
 {
     const struct server_options options = options_on("no/such/parent");
@@ -433,6 +470,29 @@ static void idle_connections_do_not_hold_up_the_stop(void)
     raw_close(&silent);
 }
 
+/* A client that asks and never reads has no say in when the server stops. */
+static void client_that_never_reads_does_not_hold_up_the_stop(void)
+{
+    enum { ITEMS = 100, REQUESTS = 3000, STOP_MS_MAX = 20000 };
+    const struct server_options options = options_on("never_reads");
+    struct server_process server;
+    struct raw_client client;
+    Holdfast__V1__ItemListRequest request = HOLDFAST__V1__ITEM_LIST_REQUEST__INIT;
+    server_start(&server, &options, fixture.scratch);
+    raw_open(&client, server.port, -1);
+    for (uint64_t item_id = 1; item_id <= (uint64_t)ITEMS * core_count; item_id++)
+        raw_item_make(&client, item_id, 1);
+    for (int i = 0; i < REQUESTS; i++)
+        raw_put(&client, FRAME_ITEM_LIST, &request.base);
+    raw_flush(&client);
+    check_sleep_ms(100);
+    const double start_ms = check_now_ms();
+    server_stop(&server);
+    const double took_ms = check_now_ms() - start_ms;
+    check(took_ms < STOP_MS_MAX, "it took %.0f ms", took_ms);
+    raw_close(&client);
+}
+
 int main(int argc, char **argv)
 {
     core_count = fixture_core_count(argc, argv);
@@ -445,6 +505,7 @@ int main(int argc, char **argv)
     SITUATION(folder_of_somebody_else_is_refused_and_left_alone);
     SITUATION(damaged_manifest_is_refused);
     SITUATION(damage_inside_the_log_is_refused_by_file_and_offset);
+    SITUATION(torn_tail_is_cut_and_kept_as_a_copy);
     SITUATION(folder_that_cannot_be_made_is_named);
     SITUATION(data_directory_without_permission_is_refused);
     SITUATION(ordinary_user_can_run_the_server);
@@ -455,6 +516,7 @@ int main(int argc, char **argv)
     SITUATION(sigterm_while_loading_ends_cleanly_and_keeps_everything);
     SITUATION(sigint_stops_cleanly_and_the_hash_is_the_same_at_the_next_start);
     SITUATION(idle_connections_do_not_hold_up_the_stop);
+    SITUATION(client_that_never_reads_does_not_hold_up_the_stop);
 #undef SITUATION
     return fixture_finish(&fixture);
 }

@@ -385,6 +385,79 @@ static void connections_that_come_and_go_leave_nothing_behind(void)
     check(now <= before, "%" PRIu64 " connections, %" PRIu64 " before", now, before);
 }
 
+/* Far more rows for all cores in flight than a core has room for: some may be refused as overload,
+ * but every frame is answered, and what is accepted is there. */
+static void flood_for_all_cores_is_answered_to_the_last_row(void)
+{
+    enum { CONNECTIONS = 16, FRAMES = 12, ROWS = 2000 };
+    static struct raw_row rows[ROWS];
+    static struct raw_answer answers[ROWS];
+    static struct raw_client clients[CONNECTIONS];
+    uint64_t items[CORES_MAX], accepted = 0, overloaded = 0, held = 0;
+    struct raw_frame frame;
+    for (uint32_t core = 0; core < suite.cores; core++)
+        items[core] = make_item(core, -1);
+    for (int i = 0; i < CONNECTIONS; i++)
+        raw_open(&clients[i], suite.server.port, i % 2 == 0 ? -1 : i % (int)suite.cores);
+    for (int k = 0; k < FRAMES; k++) {
+        for (int i = 0; i < CONNECTIONS; i++) {
+            for (uint32_t row = 0; row < ROWS; row++)
+                rows[row] = new_row(items[row % suite.cores], 1);
+            raw_put_batch(&clients[i], RAW_SHORT, rows, ROWS);
+            raw_flush(&clients[i]);
+        }
+    }
+    for (int i = 0; i < CONNECTIONS; i++) {
+        for (int k = 0; k < FRAMES; k++) {
+            const enum raw_status status = raw_receive(&clients[i], &frame, RAW_TIMEOUT_MS);
+            check_must(status == RAW_OK, "status %d instead of an answer", status);
+            check_must(raw_answers(&clients[i], &frame, answers, ROWS) == ROWS, "type %u",
+                       frame.type);
+            for (uint32_t row = 0; row < ROWS; row++) {
+                accepted += answers[row].result == RESULT(OK);
+                overloaded += answers[row].result == RESULT(OVERLOADED);
+            }
+        }
+        raw_close(&clients[i]);
+    }
+    for (uint32_t core = 0; core < suite.cores; core++)
+        held += raw_item_get(&suite.client, items[core]).held;
+    check(accepted + overloaded == (uint64_t)CONNECTIONS * FRAMES * ROWS,
+          "%" PRIu64 " accepted, %" PRIu64 " refused as overload", accepted, overloaded);
+    check(held == accepted, "%" PRIu64 " held, %" PRIu64 " accepted", held, accepted);
+    check_note("%" PRIu64 " rows accepted, %" PRIu64 " refused as overload", accepted, overloaded);
+}
+
+/* A client should wait for the answer to its Hello. One that does not is served all the same. */
+static void requests_right_behind_a_hello_for_another_core_are_answered(void)
+{
+    enum { PINGS_MAX = 300 }; /* more bytes than a connection takes along */
+    for (uint32_t core = 0; core < suite.cores; core++) {
+        for (int pings = 1; pings <= PINGS_MAX; pings += PINGS_MAX - 1) {
+            struct raw_client client;
+            struct raw_frame frame;
+            check_must(raw_connect(&client, suite.server.port), "connect");
+            Holdfast__V1__HelloRequest hello = HOLDFAST__V1__HELLO_REQUEST__INIT;
+            Holdfast__V1__PingRequest ping = HOLDFAST__V1__PING_REQUEST__INIT;
+            hello.protocol_version = FRAME_VERSION;
+            hello.wants_core = true;
+            hello.core = core;
+            raw_put(&client, FRAME_HELLO, &hello.base);
+            for (int i = 0; i < pings; i++)
+                raw_put(&client, FRAME_PING, &ping.base);
+            raw_flush(&client);
+            for (int i = 0; i <= pings; i++) {
+                const enum raw_status status = raw_receive(&client, &frame, 5000);
+                check_must(status == RAW_OK, "core %u: status %d after %d replies", core, status,
+                           i);
+                const uint8_t type = i == 0 ? FRAME_HELLO : FRAME_PING;
+                check(frame.type == type + FRAME_REPLY, "reply %d has type %u", i, frame.type);
+            }
+            raw_close(&client);
+        }
+    }
+}
+
 static void check_body_refused(const char *what, uint8_t type, const ProtobufCMessage *message,
                                uint32_t error_code)
 {
@@ -1191,6 +1264,80 @@ static void full_tables_answer_capacity_and_what_is_in_them_goes_on(void)
     server_stop(&server);
 }
 
+static void connections_over_the_limit_are_closed_and_the_others_go_on(void)
+{
+    enum { LIMIT = 4, TRIED = 64 };
+    static const char *const small[] = {"--max-connections", "4", NULL};
+    static struct raw_client clients[TRIED];
+    char data[SCRATCH_PATH_BYTES + 16];
+    snprintf(data, sizeof data, "%s/few", suite.scratch);
+    const struct server_options options = {.data = data, .cores = suite.cores, .more = small};
+    struct server_process server;
+    server_start(&server, &options, suite.scratch);
+    uint32_t served = 0;
+    for (int i = 0; i < TRIED; i++) {
+        check_must(raw_connect(&clients[i], server.port), "connect");
+        served += raw_hello(&clients[i], -1);
+    }
+    check(served >= LIMIT && served <= LIMIT * suite.cores, "%u of %d connections are served",
+          served, (int)TRIED);
+    for (int i = 0; i < TRIED; i++) {
+        if (clients[i].core_count != 0)
+            raw_now_ms(&clients[i]);
+        raw_close(&clients[i]);
+    }
+    struct raw_client again;
+    bool is_served = false;
+    for (int i = 0; i < 100 && !is_served; i++) {
+        check_sleep_ms(10);
+        is_served = raw_connect(&again, server.port) && raw_hello(&again, -1);
+        raw_close(&again);
+    }
+    check(is_served, "nobody is served after all have left");
+    server_stop(&server);
+}
+
+/* After the retention an ended reservation is unknown, and its id is as good as new. */
+static void ended_reservations_are_forgotten_after_the_retention(void)
+{
+    static const char *const brief[] = {"--retention", "1s", NULL};
+    char data[SCRATCH_PATH_BYTES + 16];
+    snprintf(data, sizeof data, "%s/brief", suite.scratch);
+    const struct server_options options = {.data = data, .cores = suite.cores, .more = brief};
+    struct server_process server;
+    struct raw_client client;
+    server_start(&server, &options, suite.scratch);
+    raw_open(&client, server.port, -1);
+    raw_item_make(&client, 1, 10);
+    struct raw_row paid = {.type = FRAME_RESERVE, .item_id = 1, .id_low = 1, .quantity = 2};
+    struct raw_row open = paid;
+    open.id_low = 2;
+    check_result(raw_one(&client, &paid), OK);
+    check_result(raw_one(&client, &open), OK);
+    paid.type = FRAME_CONFIRM;
+    check_result(raw_one(&client, &paid), OK);
+    paid.type = open.type = FRAME_GET;
+    const double give_up_ms = check_now_ms() + 10000;
+    while (raw_one(&client, &paid).result == RESULT(OK) && check_now_ms() < give_up_ms)
+        check_sleep_ms(20);
+    check_result(raw_one(&client, &paid), UNKNOWN_RESERVATION);
+    check_result(raw_one(&client, &open), OK);
+    const struct raw_item_answer item = raw_item_get(&client, 1);
+    check(item.available == 6 && item.held == 2 && item.sold == 2, "the books have changed");
+    paid.type = FRAME_RESERVE;
+    const struct raw_answer answer = raw_one(&client, &paid);
+    check_result(answer, OK);
+    check(answer.sequence == 3, "sequence %" PRIu64, answer.sequence);
+    const uint64_t hash = raw_stat_sum(&client, true).state_hash;
+    raw_close(&client);
+    server_stop(&server);
+    uint64_t at_start = 0;
+    server_start(&server, &options, suite.scratch);
+    check(server_state_hash_at_start(&server, &at_start) && at_start == hash,
+          "state hash %016" PRIx64 ", it was %016" PRIx64, at_start, hash);
+    server_stop(&server);
+}
+
 /* All that was sent before the server said good-bye is answered, and still there afterwards. */
 static void requests_in_flight_at_sigterm_are_answered_and_kept(void)
 {
@@ -1300,8 +1447,12 @@ int main(int argc, char **argv)
     SITUATION(frames_in_flight_are_executed_in_their_order);
     SITUATION(slow_reader_holds_nobody_up_and_gets_all_its_answers);
     SITUATION(connections_that_come_and_go_leave_nothing_behind);
+    SITUATION(flood_for_all_cores_is_answered_to_the_last_row);
+    SITUATION(requests_right_behind_a_hello_for_another_core_are_answered);
     SITUATION(stat_counts_what_was_done);
     SITUATION(full_tables_answer_capacity_and_what_is_in_them_goes_on);
+    SITUATION(connections_over_the_limit_are_closed_and_the_others_go_on);
+    SITUATION(ended_reservations_are_forgotten_after_the_retention);
     SITUATION(silence_in_a_frame_or_before_hello_is_closed_and_idleness_is_not);
     SITUATION(requests_in_flight_at_sigterm_are_answered_and_kept);
 #undef SITUATION
