@@ -236,14 +236,16 @@ void data_close(struct data **data)
 
 static struct log_source source_of(const struct data *data, struct data_log *log)
 {
+    const struct log_manifest *manifest = &data->manifest;
     return (struct log_source){
         .segments = log->segments,
         .segment_count = log->segment_count,
         .read = read_segment,
         .read_context = log,
-        .server_id = data->manifest.server_id,
+        .server_id = manifest->server_id,
         .era = log->era,
         .core = log->core,
+        .is_closed = log->era != manifest->eras[manifest->era_count - 1].number,
     };
 }
 

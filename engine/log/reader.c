@@ -35,13 +35,15 @@ struct reader {
 
 /* ---- endings ---- */
 
-/* All of these return false, "stop". */
+/* All of these return false, "stop". In a closed log nothing was in flight: what would be torn is
+ * damage. */
 
 __attribute__((format(printf, 5, 6))) static bool stop(struct reader *r, enum log_status status,
                                                        uint32_t segment_index, uint64_t offset,
                                                        const char *format, ...)
 {
-    r->end->status = status;
+    const bool is_torn = status == LOG_TORN_TAIL;
+    r->end->status = is_torn && r->source->is_closed ? LOG_DAMAGED : status;
     r->end->segment_index = segment_index;
     r->end->offset = offset;
     va_list arguments;

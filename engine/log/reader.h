@@ -18,6 +18,7 @@
 
 #include "log/format.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* One segment file, in order of its number. */
@@ -45,6 +46,9 @@ struct log_source {
     struct id128 server_id;
     uint64_t era;
     uint32_t core;
+    /* The era is not the newest one: its logs were whole and on disk before the next one began, so
+     * a torn tail is damage. */
+    bool is_closed;
 };
 
 enum log_status {

@@ -450,6 +450,7 @@ struct reading {
     const struct data_directory *directory;
     char core_path[PATH_BYTES];
     uint32_t core;
+    bool is_era_closed; /* a newer one was begun: nobody writes here any more */
     struct segment_file *files;
     uint32_t file_count;
     uint32_t file_room;
@@ -751,6 +752,7 @@ static enum data_directory_status read_log(struct reading *reading, uint64_t era
         .server_id = reading->directory->manifest.server_id,
         .era = era,
         .core = reading->core,
+        .is_closed = reading->is_era_closed,
     };
     log_read(&source, record, record_context, reading->buffer, end_out);
     free(segments);
@@ -774,7 +776,13 @@ enum data_directory_status data_directory_read_log(struct data_directory *direct
     hf_assert(era_index < directory->manifest.era_count);
     hf_assert(core < directory->manifest.eras[era_index].core_count);
     struct reading reading = {
-        .io = io, .directory = directory, .core = core, .fd = -1, .message_out = message_out};
+        .io = io,
+        .directory = directory,
+        .core = core,
+        .is_era_closed = era_index + 1 < directory->manifest.era_count,
+        .fd = -1,
+        .message_out = message_out,
+    };
     *was_torn_out = false;
     *end_out = (struct log_end){0};
     data_directory_core_path(directory, era_index, core, reading.core_path);

@@ -44,10 +44,10 @@ void data_directory_core_path(const struct data_directory *directory, uint32_t e
                               uint32_t core, char *to);
 
 /* Reads one core's log of one era (index into the manifest) from the files, calling `record` for
- * each record. A torn tail in it is kept as a copy ("torn-TIME-…"), cut, cleared and synced, so
- * that a writer can go on; `was_torn_out` tells. On success `end_out->status` is LOG_GOOD and all
- * that was read is on disk, also what a killed server had only begun to write. May run in any
- * thread: `io` is that thread's. */
+ * each record. A torn tail in the newest era is kept as a copy ("torn-TIME-…"), cut, cleared and
+ * synced, so that a writer can go on; `was_torn_out` tells. In an older era it is damage. On
+ * success `end_out->status` is LOG_GOOD and all that was read is on disk, also what a killed server
+ * had only begun to write. May run in any thread: `io` is that thread's. */
 enum data_directory_status data_directory_read_log(struct data_directory *directory, struct io *io,
                                                    uint32_t era_index, uint32_t core,
                                                    log_record_fn record, void *record_context,

@@ -348,6 +348,21 @@ Test(reader, torn_header_of_the_first_segment_is_a_torn_tail_at_the_start)
 
 /* ---- damage ---- */
 
+/* In a closed era no write was in flight. */
+Test(reader, bad_last_group_of_a_closed_era_is_damage)
+{
+    build_two_segments();
+    builder.bytes[1][2 * BLOCK + LOG_GROUP_HEADER_BYTES] ^= 1;
+    struct seen seen = {.record_bytes = RECORD_BYTES};
+    struct log_source source = log_builder_source(&builder);
+    source.is_closed = true;
+    log_read(&source, see_record, &seen, buffer, &end);
+    cr_expect_eq(end.status, LOG_DAMAGED);
+    cr_expect_eq(end.segment_index, 1);
+    cr_expect_eq(end.offset, 2ull * BLOCK);
+    cr_expect_eq(seen.count, RECORD_COUNT - 1);
+}
+
 static void expect_damage(uint32_t segment_index, uint64_t offset, const char *reason_part)
 {
     read_all();

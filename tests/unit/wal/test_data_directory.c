@@ -253,6 +253,28 @@ Test(data_directory, a_torn_log_is_healed_before_its_era_is_closed)
     data_directory_close(&directory);
 }
 
+/* Once its era is closed a log is whole for good: a bad tail was on disk and is not cut. */
+Test(data_directory, a_bad_tail_in_a_closed_era_is_damage_and_left_as_it_is)
+{
+    write_log_with_wrong_byte(8192 + 300);
+    open_with(2);
+    const char *path = path_in("era-000001/core-000/000000000001.log");
+    int fd = open(path, O_RDWR);
+    cr_assert_eq(pwrite(fd, "?", 1, 4096 + 300), 1);
+    struct log_end end;
+    bool was_torn;
+    char message[DATA_DIRECTORY_MESSAGE_BYTES] = "";
+    cr_assert_eq(
+        data_directory_read_log(&directory, io, 0, 0, NULL, NULL, &end, &was_torn, message),
+        DATA_DIRECTORY_DAMAGED);
+    cr_assert(strstr(message, "offset 4096") != NULL, "%s", message);
+    char byte = 0;
+    cr_assert_eq(pread(fd, &byte, 1, 4096 + 300), 1);
+    cr_assert_eq(byte, '?');
+    close(fd);
+    data_directory_close(&directory);
+}
+
 Test(data_directory, a_damaged_log_keeps_its_era_open)
 {
     write_log_with_wrong_byte(4096 + 300);
