@@ -218,6 +218,7 @@ void stock_commit(struct stock *stock, const struct stock_record *record)
         break;
     }
     item->changed_lsn = record->lsn;
+    stock->changed_lsn = record->lsn;
     if (record->time_ms > stock->time_ms)
         stock->time_ms = record->time_ms;
 }

@@ -326,6 +326,8 @@ void stock_decide(const struct stock *stock, const struct stock_request *request
         .record = record_out,
     };
     reply_out->code = (uint8_t)decide(&decision);
+    if (reply_out->code == STOCK_CAPACITY)
+        reply_out->seen_lsn = stock->changed_lsn; /* other items filled the table too */
 }
 
 bool stock_decide_due(const struct stock *stock, uint64_t now_ms, struct stock_record *record_out)

@@ -68,8 +68,10 @@ static enum stock_code decide_create(const struct stock *stock,
     uint32_t slot = item_find(stock, wanted.item_id, item_hash(stock, wanted.item_id));
     if (slot != STOCK_SLOT_NONE)
         return decide_existing(item_at(stock, slot), &wanted, reply);
-    if (slab_is_full(&stock->items))
+    if (slab_is_full(&stock->items)) {
+        reply->seen_lsn = stock->changed_lsn;
         return STOCK_CAPACITY;
+    }
     set_item(record, STOCK_RECORD_ITEM_CREATED, now_ms, &wanted, slab_next(&stock->items));
     reply->available = wanted.stock;
     return STOCK_OK;

@@ -67,6 +67,7 @@ struct stock {
     struct timer *timer;
     struct stock_counts counts; /* items and buyers are the slabs' to tell */
     uint64_t time_ms;
+    uint64_t changed_lsn; /* of the last record committed, whatever its item */
 };
 
 static inline struct item *item_at(const struct stock *stock, uint32_t slot)

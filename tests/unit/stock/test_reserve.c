@@ -234,6 +234,31 @@ Test(reserve, hold_cap_counts_open_holds_only)
     shop_close(&shop);
 }
 
+/* A full table is the work of all items: the refusal must not outlive a crash that takes the last
+ * of their records back. */
+Test(reserve, with_a_table_full_waits_for_the_newest_record_of_any_item)
+{
+    struct stock_options options = shop_options();
+    options.reservation_count_max = 1;
+    options.item_count_max = 2;
+    struct shop shop = shop_open_with(options);
+    struct stock_item_settings other = shop_settings(10);
+    other.item_id = SHOP_ITEM + 1;
+    cr_assert_eq(shop_create(&shop, shop_settings(10)), STOCK_OK);
+    cr_assert_eq(shop_create(&shop, other), STOCK_OK);
+    struct stock_request request = shop_request(STOCK_OP_RESERVE, 1);
+    request.item_id = other.item_id;
+    request.quantity = 1;
+    cr_assert_eq(shop_ask(&shop, request), STOCK_OK);
+
+    cr_assert_eq(shop_reserve(&shop, 2, SHOP_BUYER, 1), STOCK_CAPACITY);
+    cr_expect_eq(shop.reply.seen_lsn, shop.lsn);
+    other.item_id = SHOP_ITEM + 2;
+    cr_assert_eq(shop_create(&shop, other), STOCK_CAPACITY);
+    cr_expect_eq(shop.reply.seen_lsn, shop.lsn);
+    shop_close(&shop);
+}
+
 Test(reserve, with_the_buyer_table_full_is_capacity_for_new_buyers_only)
 {
     struct stock_options options = shop_options();
