@@ -191,6 +191,13 @@ static void encode_reply(struct job *job, const ProtobufCMessage *message, uint3
     hf_assert(job->data_bytes > 0);
 }
 
+/* The answer tells what this record brought about. */
+static void depend_on(struct job *job, uint64_t lsn)
+{
+    if (lsn > job->wait_lsn)
+        job->wait_lsn = lsn;
+}
+
 static void encode_item_reply(struct core *core, struct job *job, uint64_t item_id,
                               const struct stock_reply *reply)
 {
@@ -198,11 +205,11 @@ static void encode_item_reply(struct core *core, struct job *job, uint64_t item_
     Holdfast__V1__ItemResponse response = HOLDFAST__V1__ITEM_RESPONSE__INIT;
     response.result = (Holdfast__V1__Result)reply->code;
     response.invalid_field = (Holdfast__V1__Field)reply->invalid_field;
+    depend_on(job, reply->seen_lsn);
     if (stock_item_find(core->stock, item_id, &message.view)) {
         item_message_fill(&message);
         response.item = &message.item;
-        if (message.view.changed_lsn > job->wait_lsn)
-            job->wait_lsn = message.view.changed_lsn;
+        depend_on(job, message.view.changed_lsn);
     }
     encode_reply(job, &response.base, REPLY_BYTES_MAX);
 }
@@ -293,15 +300,17 @@ static void run_item_list(struct core *core, struct job *job,
            stock_item_at(core->stock, position, &messages[response.n_items].view)) {
         struct item_message *message = &messages[response.n_items];
         item_message_fill(message);
-        if (message->view.changed_lsn > job->wait_lsn)
-            job->wait_lsn = message->view.changed_lsn;
+        depend_on(job, message->view.changed_lsn);
         items[response.n_items++] = &message->item;
         position++;
     }
     response.result = HOLDFAST__V1__RESULT__RESULT_OK;
     response.items = items;
     response.has_more = stock_item_at(core->stock, position, &next);
+    if (response.has_more)
+        depend_on(job, next.changed_lsn);
     response.next_position = position;
+    core->work += response.n_items;
     encode_reply(job, &response.base, LIST_BYTES_MAX);
 }
 
@@ -342,8 +351,10 @@ static void run_stat(struct core *core, struct job *job, const Holdfast__V1__Sta
     response.log_bytes = wal.bytes;
     response.log_last_lsn = wal_last_lsn(core->wal);
     response.log_durable_lsn = wal_durable_lsn(core->wal);
-    if (request->state_hash)
+    if (request->state_hash) {
         response.state_hash = stock_hash(core->stock);
+        core->work += stock.items + stock.reservations + stock.buyers;
+    }
     job->wait_lsn = wal_last_lsn(core->wal); /* it has seen everything */
     encode_reply(job, &response.base, REPLY_BYTES_MAX);
 }

@@ -1,7 +1,7 @@
 /* The turn: the only loop of a core, and the order in which everything happens.
  *
  *   1. what other cores sent, what is due, what clients sent: each bounded, so that nobody waits
- * for more than a slice; records are appended to the open group and committed to the state
+ *      for more than a slice; records are appended to the open group and committed to the state
  *   2. the open group is written, if the disk is free
  *   3. jobs whose records are durable are answered
  *   4. one system call: start what was prepared, wait for something to complete
@@ -14,9 +14,10 @@
 
 enum {
     TURN_JOBS_MAX = 1024,   /* from other cores */
+    TURN_FRAMES_MAX = 4096, /* from clients */
     TURN_DUE_MAX = 512,     /* expiries and forgettings */
-    TURN_ROWS_MAX = 4096,   /* from clients */
-    TURN_FRAMES_MAX = 4096, /* from clients: also bounds frames that bring no rows */
+    TURN_WORK_MAX = 4096,   /* rows, for other cores and for clients each; then no more is begun */
+    ROW_BODY_BYTES = 64,    /* of a frame, that take no longer to decode than a row to run */
 };
 
 static void count_expiry(struct core *core, const struct stock_record *record)
@@ -78,9 +79,10 @@ static void answer_durable(struct core *core)
 /* ---- what comes in ---- */
 
 /* Room in the open group for the records of one more frame, whatever it is. */
-static bool has_log_room(const struct core *core)
+static bool has_log_room(struct core *core)
 {
-    return wal_room(core->wal) >= FRAME_ROW_COUNT_MAX;
+    core->lacks_log_room = wal_room(core->wal) < FRAME_ROW_COUNT_MAX;
+    return !core->lacks_log_room;
 }
 
 static void take_returned(struct core *core, struct job *job)
@@ -88,8 +90,6 @@ static void take_returned(struct core *core, struct job *job)
     struct job *parent = job->parent;
     switch ((enum job_kind)job->kind) {
     case JOB_ROWS:
-        if (parent == NULL)
-            break;
         rows_join_part(core, job);
         part_is_done(core, parent);
         return;
@@ -132,7 +132,8 @@ static void take_sent(struct core *core, struct job *job)
 /* True when there may be more. */
 static bool take_jobs(struct core *core)
 {
-    for (uint32_t i = 0; i < TURN_JOBS_MAX; i++) {
+    uint64_t work_end = core->work + TURN_WORK_MAX;
+    for (uint32_t i = 0; i < TURN_JOBS_MAX && core->work < work_end; i++) {
         if (!has_log_room(core))
             return false;
         struct job *job = exchange_receive(&core->port);
@@ -175,21 +176,31 @@ static enum frame_outcome take_frame(struct core *core, const struct net_frame *
                                     : control_take_frame(core, frame);
 }
 
-/* True when there may be more that there is room for. */
-static bool take_frames(struct core *core)
+/* A long body is work too, whatever it says. */
+static void count_body(struct core *core, uint32_t body_bytes, uint64_t work_before)
 {
-    uint64_t rows_end = core->counts.rows + TURN_ROWS_MAX;
+    uint64_t work_end = work_before + body_bytes / ROW_BODY_BYTES;
+    if (core->work < work_end)
+        core->work = work_end;
+}
+
+static void take_frames(struct core *core)
+{
+    uint64_t work_end = core->work + TURN_WORK_MAX;
     struct net_frame frame;
-    for (uint32_t i = 0; i < TURN_FRAMES_MAX && core->counts.rows < rows_end; i++) {
+    core->job_count_refused = 0;
+    for (uint32_t i = 0; i < TURN_FRAMES_MAX && core->work < work_end; i++) {
         if (!has_log_room(core) || !net_frame_next(core->net, &frame))
-            return false;
+            return;
+        uint64_t work_before = core->work;
         if (take_frame(core, &frame) == FRAME_NO_ROOM) {
+            core->job_count_refused = job_count(&core->jobs);
             net_frame_put_back(core->net, &frame);
-            return false;
+            return;
         }
+        count_body(core, frame.header.body_bytes, work_before);
         core->counts.frames++;
     }
-    return net_has_frames(core->net);
 }
 
 /* ---- the end of the core ---- */
@@ -234,12 +245,25 @@ static bool has_stopped(struct core *core)
 
 /* ---- the turn ---- */
 
+/* Something was left for want of room, and since then a group has gone to the disk, jobs were
+ * answered, or replies left the connections' buffers: nothing else would wake the core for it. */
+static bool has_room_come(struct core *core)
+{
+    if (core->lacks_log_room)
+        return has_log_room(core);
+    bool lacks_jobs =
+        core->job_count_refused > 0 && job_count(&core->jobs) >= core->job_count_refused;
+    return !lacks_jobs && net_has_frames(core->net);
+}
+
 static uint64_t wake_at_ns(const struct core *core, bool is_work_left)
 {
     if (is_work_left)
         return 0;
-    uint64_t due_ns = engine_clock_monotonic_ns_at(&core->clock, stock_next_due_ms(core->stock));
     uint64_t timeout_ns = net_next_timeout_ns(core->net);
+    if (core->lacks_log_room)
+        return timeout_ns; /* what is due waits for the disk, which wakes the core */
+    uint64_t due_ns = engine_clock_monotonic_ns_at(&core->clock, stock_next_due_ms(core->stock));
     return due_ns < timeout_ns ? due_ns : timeout_ns;
 }
 
@@ -249,14 +273,16 @@ enum core_status core_turn(struct core *core)
     core->now_ms = engine_clock_advance(&core->clock, reading);
 
     begin_stop(core);
-    bool is_work_left = take_jobs(core);
+    core->is_filter_behind = take_jobs(core);
+    bool is_work_left = core->is_filter_behind;
     is_work_left |= take_due(core);
-    is_work_left |= take_frames(core);
+    take_frames(core);
     wal_write(core->wal, core->now_ms);
     if (wal_failure(core->wal) != NULL)
         return CORE_FAILED; /* not after a wait that nothing may end */
     answer_durable(core);
     net_flush(core->net, reading.monotonic_ns);
+    is_work_left |= has_room_come(core);
     bool is_stopped = has_stopped(core);
     exchange_wake(&core->port);
     /* The last turn too: it sends the wake-ups that let the other cores stop. */

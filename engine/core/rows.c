@@ -247,8 +247,8 @@ static bool route_rows(struct core *core, struct job *job, uint8_t *routes, uint
         if (!is_known || rows[i].request.item_id != item_id) {
             item_id = rows[i].request.item_id;
             uint64_t hash = item_hash(item_id);
-            route = filter_may_contain(&core->filter, hash) ? (uint8_t)core_of_hash(core, hash)
-                                                            : ROUTE_DONE;
+            bool may_exist = core->is_filter_behind || filter_may_contain(&core->filter, hash);
+            route = may_exist ? (uint8_t)core_of_hash(core, hash) : ROUTE_DONE;
             is_known = true;
         }
         routes[i] = route;
@@ -364,6 +364,7 @@ static enum frame_outcome take_rows(struct core *core, const struct net_frame *f
     }
     run_routed_rows(core, job, routes);
     core->counts.rows += job->row_count;
+    core->work += job->row_count;
     core_finish_part(core, job);
     return FRAME_TAKEN;
 }
@@ -396,6 +397,7 @@ void rows_run_part(struct core *core, struct job *job)
 {
     run_rows(core, job_rows(job), job->row_count, &job->wait_lsn);
     core->counts.rows += job->row_count;
+    core->work += job->row_count;
     core_finish_part(core, job);
 }
 

@@ -1,0 +1,243 @@
+#ifndef HF_TESTS_CORE_PLAY_H
+#define HF_TESTS_CORE_PLAY_H
+/* Whole cores played by one thread, turn by turn, on a data directory and loopback sockets of their
+ * own. A turn is woken before it is made, so that it never waits; or not, to see whether it would.
+ */
+
+#include "core/private.h"
+
+#include "test_directory.h"
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <holdfast/v1/item.pb-c.h>
+#include <holdfast/v1/reservation.pb-c.h>
+#include <holdfast/v1/result.pb-c.h>
+#include <holdfast/v1/session.pb-c.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { PLAY_TURNS_MAX = 100000, PLAY_BYTES_MAX = 1 << 21 };
+
+struct play {
+    struct test_directory scratch;
+    char path[2048];
+    struct io *io; /* the main thread's */
+    struct data_directory directory;
+    struct server *server;
+    struct server_options options;
+    uint16_t port;
+};
+
+/* One connection; its replies are taken one by one. */
+struct play_client {
+    int fd;
+    uint8_t *bytes; /* PLAY_BYTES_MAX */
+    size_t received_bytes;
+    struct message_arena arena;
+    void *arena_memory;
+    uint8_t type; /* of the last reply */
+    uint64_t request_id;
+};
+
+static inline struct server_options play_options(uint32_t core_count)
+{
+    return (struct server_options){
+        .core_count = core_count,
+        .item_count_max = 4096,
+        .reservation_count_max = 1 << 16,
+        .buyer_count_max = 1 << 16,
+        .connection_count_max = 16,
+        .retention_ms = 3600 * 1000,
+        .segment_bytes = LOG_SEGMENT_BYTES_MIN,
+        .durability = WAL_SYNC,
+        .version = "test",
+    };
+}
+
+static inline void play_start(struct play *play, const struct server_options *options)
+{
+    char message[SERVER_MESSAGE_BYTES];
+    enum server_status status;
+    memset(play, 0, sizeof *play);
+    play->options = *options;
+    test_directory_make(&play->scratch);
+    snprintf(play->path, sizeof play->path, "%s/data", play->scratch.path);
+    cr_assert_eq(io_create(&(struct io_options){.op_count_max = 8}, &play->io, message), IO_OK);
+    io_start(play->io);
+    cr_assert_eq(data_directory_open(&play->directory, play->io, play->path, options->core_count),
+                 DATA_DIRECTORY_OK);
+    play->server = server_create(&play->options, &play->directory, &status, message);
+    cr_assert_not_null(play->server, "%s", message);
+    cr_assert_eq(server_load_past_eras(play->server, message), SERVER_OK);
+    for (uint32_t i = 0; i < options->core_count; i++)
+        cr_assert_eq(core_load(server_core(play->server, i), message), SERVER_OK, "%s", message);
+    cr_assert_eq(server_open(play->server, "127.0.0.1", "0", &play->port, message), SERVER_OK, "%s",
+                 message);
+}
+
+static inline struct core *play_core(struct play *play, uint32_t index)
+{
+    return server_core(play->server, index);
+}
+
+static inline enum core_status play_turn(struct play *play, uint32_t index)
+{
+    struct core *core = play_core(play, index);
+    io_wake(NULL, core->io);
+    return core_turn(core);
+}
+
+static inline void play_turn_all(struct play *play)
+{
+    for (uint32_t i = 0; i < play->options.core_count; i++)
+        cr_assert_eq(play_turn(play, i), CORE_RUNNING);
+}
+
+/* Stops all cores and removes everything. */
+static inline void play_end(struct play *play)
+{
+    uint32_t core_count = play->options.core_count;
+    bool has_stopped[LOG_CORE_COUNT_MAX] = {false};
+    uint32_t running_count = core_count;
+    server_stop(play->server);
+    for (uint32_t turn = 0; running_count > 0; turn++) {
+        cr_assert_lt(turn, 100 * PLAY_TURNS_MAX, "the cores do not stop");
+        for (uint32_t i = 0; i < core_count; i++)
+            if (!has_stopped[i] && play_turn(play, i) == CORE_STOPPED) {
+                has_stopped[i] = true;
+                running_count--;
+            }
+    }
+    server_destroy(&play->server);
+    data_directory_close(&play->directory);
+    io_destroy(&play->io);
+    test_directory_remove(&play->scratch);
+}
+
+/* ---- a client ---- */
+
+static inline void play_send(struct play_client *client, uint8_t type, uint64_t request_id,
+                             const ProtobufCMessage *message)
+{
+    static uint8_t frame[PLAY_BYTES_MAX];
+    size_t bytes = message_encode_frame(message, type, request_id, frame, sizeof frame);
+    cr_assert_gt(bytes, 0);
+    cr_assert_eq(send(client->fd, frame, bytes, MSG_NOSIGNAL), (ssize_t)bytes);
+}
+
+/* The next reply if it is there: valid until the next call. */
+static inline const ProtobufCMessage *play_poll(struct play_client *client)
+{
+    struct frame_header header;
+    size_t need_bytes;
+    ssize_t got = recv(client->fd, client->bytes + client->received_bytes,
+                       PLAY_BYTES_MAX - client->received_bytes, MSG_DONTWAIT);
+    if (got > 0)
+        client->received_bytes += (size_t)got;
+    if (frame_parse(client->bytes, client->received_bytes, FRAME_BODY_BYTES_MAX, false, &header,
+                    &need_bytes) != FRAME_OK)
+        return NULL;
+    client->type = header.type;
+    client->request_id = header.request_id;
+    const ProtobufCMessage *message =
+        message_decode(&client->arena, message_descriptor(header.type),
+                       client->bytes + FRAME_HEADER_BYTES, header.body_bytes);
+    cr_assert_not_null(message);
+    client->received_bytes -= need_bytes;
+    memmove(client->bytes, client->bytes + need_bytes, client->received_bytes);
+    return message;
+}
+
+/* Turns all cores until a reply of this type is there. */
+static inline const void *play_receive(struct play *play, struct play_client *client, uint8_t type)
+{
+    for (uint32_t turn = 0; turn < PLAY_TURNS_MAX; turn++) {
+        const ProtobufCMessage *message = play_poll(client);
+        if (message != NULL) {
+            cr_assert_eq(client->type, type, "%u came for %u", client->type, type);
+            return message;
+        }
+        play_turn_all(play);
+    }
+    cr_assert_fail("no reply came");
+    return NULL;
+}
+
+/* Connected and greeted, at the core that is asked for. */
+static inline void play_connect(struct play *play, struct play_client *client, uint32_t core)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(play->port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    memset(client, 0, sizeof *client);
+    client->bytes = malloc(PLAY_BYTES_MAX);
+    client->arena_memory = aligned_alloc(64, 2 * PLAY_BYTES_MAX);
+    message_arena_init(&client->arena, client->arena_memory, 2 * PLAY_BYTES_MAX);
+    client->fd = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert_eq(connect(client->fd, (struct sockaddr *)&address, sizeof address), 0);
+    Holdfast__V1__HelloRequest hello = HOLDFAST__V1__HELLO_REQUEST__INIT;
+    hello.protocol_version = FRAME_VERSION;
+    hello.wants_core = true;
+    hello.core = core;
+    play_send(client, FRAME_HELLO, 1, &hello.base);
+    const Holdfast__V1__HelloResponse *answer =
+        play_receive(play, client, FRAME_HELLO + FRAME_REPLY);
+    cr_assert_eq(answer->core, core);
+}
+
+static inline void play_disconnect(struct play_client *client)
+{
+    close(client->fd);
+    free(client->bytes);
+    free(client->arena_memory);
+}
+
+/* An item id that belongs to this core. */
+static inline uint64_t play_item_of(struct play *play, uint32_t core)
+{
+    uint64_t item_id = 1;
+    while (core_of_hash(play_core(play, 0), item_hash(item_id)) != core)
+        item_id++;
+    return item_id;
+}
+
+static inline void play_send_create(struct play_client *client, uint64_t item_id, int64_t stock)
+{
+    Holdfast__V1__ItemSettings settings = HOLDFAST__V1__ITEM_SETTINGS__INIT;
+    Holdfast__V1__ItemCreateRequest request = HOLDFAST__V1__ITEM_CREATE_REQUEST__INIT;
+    settings.item_id = item_id;
+    settings.stock = stock;
+    request.settings = &settings;
+    play_send(client, FRAME_ITEM_CREATE, 2, &request.base);
+}
+
+static inline void play_create(struct play *play, struct play_client *client, uint64_t item_id,
+                               int64_t stock)
+{
+    play_send_create(client, item_id, stock);
+    const Holdfast__V1__ItemResponse *answer =
+        play_receive(play, client, FRAME_ITEM_CREATE + FRAME_REPLY);
+    cr_assert_eq(answer->result, HOLDFAST__V1__RESULT__RESULT_OK);
+}
+
+static inline void play_send_get(struct play_client *client, uint64_t item_id, uint64_t request_id)
+{
+    Holdfast__V1__GetRequest request = HOLDFAST__V1__GET_REQUEST__INIT;
+    request.item_id = item_id;
+    request.reservation_id_low = 77;
+    play_send(client, FRAME_GET, request_id, &request.base);
+}
+
+static inline void play_send_reserve(struct play_client *client, uint64_t item_id, uint64_t id)
+{
+    Holdfast__V1__ReserveRequest request = HOLDFAST__V1__RESERVE_REQUEST__INIT;
+    request.item_id = item_id;
+    request.reservation_id_low = id;
+    request.quantity = 1;
+    play_send(client, FRAME_RESERVE, id, &request.base);
+}
+
+#endif

@@ -1,0 +1,212 @@
+/* Turns of whole cores, one after the other in one thread. */
+#include "core_play.h"
+
+#include <stdlib.h>
+
+static struct play play;
+static struct play_client client;
+
+static void tear_down(void)
+{
+    play_disconnect(&client);
+    play_end(&play);
+}
+
+static void start(uint32_t core_count, uint32_t client_core)
+{
+    struct server_options options = play_options(core_count);
+    play_start(&play, &options);
+    play_connect(&play, &client, client_core);
+}
+
+TestSuite(turn, .fini = tear_down, .timeout = 60);
+
+static uint32_t get_result(uint64_t item_id)
+{
+    play_send_get(&client, item_id, 5);
+    const Holdfast__V1__ReservationResponse *answer =
+        play_receive(&play, &client, FRAME_GET + FRAME_REPLY);
+    return answer->result;
+}
+
+/* ---- rows and cores ---- */
+
+Test(turn, a_row_for_another_core_goes_there_and_is_answered)
+{
+    start(3, 1);
+    uint64_t item_id = play_item_of(&play, 2);
+    cr_expect_eq(get_result(item_id), HOLDFAST__V1__RESULT__RESULT_UNKNOWN_ITEM);
+    play_create(&play, &client, item_id, 1);
+    cr_expect_eq(get_result(item_id), HOLDFAST__V1__RESULT__RESULT_UNKNOWN_RESERVATION);
+    play_send_reserve(&client, item_id, 9);
+    const Holdfast__V1__ReservationResponse *answer =
+        play_receive(&play, &client, FRAME_RESERVE + FRAME_REPLY);
+    cr_expect_eq(answer->result, HOLDFAST__V1__RESULT__RESULT_OK);
+    cr_expect_eq(play_core(&play, 1)->counts.rows_forwarded, 2);
+}
+
+Test(turn, no_answer_leaves_in_the_turn_that_appends_its_record)
+{
+    start(1, 0);
+    play_create(&play, &client, 1, 1);
+    struct core *core = play_core(&play, 0);
+    uint64_t last_lsn = wal_last_lsn(core->wal);
+    play_send_reserve(&client, 1, 9);
+    while (wal_last_lsn(core->wal) == last_lsn)
+        play_turn(&play, 0);
+    cr_expect_lt(wal_durable_lsn(core->wal), wal_last_lsn(core->wal));
+    cr_expect_null(play_poll(&client));
+    cr_expect_not_null(core->waiting.head);
+    play_receive(&play, &client, FRAME_RESERVE + FRAME_REPLY);
+    cr_expect_eq(wal_durable_lsn(core->wal), last_lsn + 1);
+}
+
+/* ---- want of room ---- */
+
+/* Makes turns of a core until a frame has come that it has not taken. */
+static void turn_until_frame_waits(uint32_t core)
+{
+    for (int turn = 0; !net_has_frames(play_core(&play, core)->net); turn++) {
+        cr_assert_lt(turn, PLAY_TURNS_MAX);
+        play_turn(&play, core);
+    }
+}
+
+/* All jobs of a core, waiting for a record that never becomes durable, for connections that are
+ * gone. */
+static void take_all_jobs(struct core *core)
+{
+    struct job *job;
+    while ((job = job_acquire_rows(&core->jobs, 1)) != NULL) {
+        job->kind = JOB_ROWS;
+        job->origin_core = (uint16_t)core->index;
+        job->frame_type = FRAME_GET;
+        job->parts_left = 1;
+        job->wait_lsn = UINT64_MAX;
+        job_list_push(&core->waiting, job);
+    }
+}
+
+/* A frame finds no job, and later in the same turn all jobs end. Nothing that comes from outside
+ * would wake the core for it, so that turn must not wait. */
+Test(turn, a_frame_that_found_no_job_is_taken_when_jobs_have_ended)
+{
+    start(1, 0);
+    play_create(&play, &client, 1, 1);
+    struct core *core = play_core(&play, 0);
+    while (!wal_is_idle(core->wal))
+        play_turn(&play, 0);
+    take_all_jobs(core);
+    play_send_get(&client, 1, 5);
+    turn_until_frame_waits(0);
+    for (int turn = 0; turn < 10; turn++)
+        play_turn(&play, 0);
+    cr_assert(net_has_frames(core->net), "the frame was taken without a job");
+
+    for (struct job *job = core->waiting.head; job != NULL; job = job->next)
+        job->wait_lsn = 0;
+    core_turn(core);
+    core_turn(core);
+    cr_expect_not(net_has_frames(core->net));
+    play_receive(&play, &client, FRAME_GET + FRAME_REPLY);
+}
+
+/* ---- a turn's work is bounded ---- */
+
+static void send_get_batch(uint64_t item_id, uint32_t row_count)
+{
+    uint64_t id = 3;
+    Holdfast__V1__GetBatchRequest request = HOLDFAST__V1__GET_BATCH_REQUEST__INIT;
+    request.row_count = row_count;
+    request.n_item_id = 1;
+    request.item_id = &item_id;
+    request.n_reservation_id_low = 1;
+    request.reservation_id_low = &id;
+    play_send(&client, FRAME_GET_BATCH, 6, &request.base);
+}
+
+Test(turn, rows_from_other_cores_are_worked_off_in_slices)
+{
+    enum { FRAMES = 12, ROWS = 1024, ROWS_PER_TURN_MAX = 4096 };
+    start(2, 0);
+    uint64_t item_id = play_item_of(&play, 1);
+    play_create(&play, &client, item_id, 1);
+    struct core *there = play_core(&play, 1);
+    uint64_t frames_before = play_core(&play, 0)->counts.frames;
+    for (int i = 0; i < FRAMES; i++)
+        send_get_batch(item_id, ROWS);
+    for (int turn = 0; play_core(&play, 0)->counts.frames < frames_before + FRAMES; turn++) {
+        cr_assert_lt(turn, PLAY_TURNS_MAX);
+        play_turn(&play, 0);
+    }
+    cr_assert_eq(there->counts.rows, 0);
+    play_turn(&play, 1);
+    cr_expect_leq(there->counts.rows, ROWS_PER_TURN_MAX);
+    for (int i = 0; i < FRAMES; i++)
+        play_receive(&play, &client, FRAME_GET_BATCH + FRAME_REPLY);
+    cr_expect_eq(there->counts.rows, FRAMES * ROWS);
+}
+
+Test(turn, hashing_the_state_ends_the_turn)
+{
+    enum { FRAMES = 8, HOLDS = 5000 };
+    start(1, 0);
+    play_create(&play, &client, 1, HOLDS);
+    struct core *core = play_core(&play, 0);
+    for (uint64_t i = 1; i <= HOLDS; i++) {
+        play_send_reserve(&client, 1, i);
+        play_receive(&play, &client, FRAME_RESERVE + FRAME_REPLY);
+    }
+    uint64_t frames_before = core->counts.frames;
+    for (int i = 0; i < FRAMES; i++) {
+        Holdfast__V1__StatRequest request = HOLDFAST__V1__STAT_REQUEST__INIT;
+        request.state_hash = true;
+        play_send(&client, FRAME_STAT, 7, &request.base);
+    }
+    while (core->counts.frames < frames_before + FRAMES) {
+        uint64_t frames = core->counts.frames;
+        play_turn(&play, 0);
+        cr_assert_leq(core->counts.frames, frames + 1);
+    }
+    for (int i = 0; i < FRAMES; i++)
+        play_receive(&play, &client, FRAME_STAT + FRAME_REPLY);
+}
+
+/* ---- the filter ---- */
+
+/* More jobs than a core takes in a turn stand before the word of a new item, and a row for the item
+ * comes in that turn: somebody may have been told of the item by then. */
+Test(turn, a_row_for_an_item_whose_word_is_still_on_its_way_is_not_refused)
+{
+    enum { JOBS = 1100 };
+    static struct play_client seller;
+    start(2, 1);
+    play_connect(&play, &seller, 0);
+    struct core *owner = play_core(&play, 0);
+    uint64_t item_id = play_item_of(&play, 0);
+    play_send_get(&client, item_id, 5);
+    turn_until_frame_waits(1);
+
+    struct job *parent = job_acquire_data(&owner->jobs, 0);
+    parent->parts_left = JOBS + 1;
+    for (int i = 0; i < JOBS; i++) {
+        struct job *job = job_acquire_data(&owner->jobs, 0);
+        job->kind = JOB_FILTER_ADD;
+        job->parent = parent;
+        exchange_send(&owner->port, 1, job);
+    }
+    play_send_create(&seller, item_id, 1);
+    for (int turn = 0; stock_counts(owner->stock).items == 0; turn++) {
+        cr_assert_lt(turn, PLAY_TURNS_MAX);
+        play_turn(&play, 0);
+    }
+    play_turn(&play, 1);
+    const Holdfast__V1__ReservationResponse *answer =
+        play_receive(&play, &client, FRAME_GET + FRAME_REPLY);
+    cr_expect_eq(answer->result, HOLDFAST__V1__RESULT__RESULT_UNKNOWN_RESERVATION);
+
+    play_receive(&play, &seller, FRAME_ITEM_CREATE + FRAME_REPLY);
+    cr_assert_eq(parent->parts_left, 1);
+    job_release(&owner->jobs, parent);
+    play_disconnect(&seller);
+}
