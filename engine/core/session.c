@@ -2,7 +2,6 @@
 #include "core/private.h"
 
 #include "base/assert.h"
-#include "base/diag.h"
 #include "holdfast/v1/session.pb-c.h"
 
 #include <string.h>
@@ -135,8 +134,7 @@ void session_adopt(struct core *core, const struct job *job)
         io_close(core->io, job->descriptor);
         return;
     }
-    if (!net_adopt(core->net, job->descriptor, job->data, job->data_bytes))
-        diag(DIAG_WARNING, "core %u: a connection was closed: its table is full", core->index);
+    (void)net_adopt(core->net, job->descriptor, job->data, job->data_bytes); /* net says why not */
 }
 
 static bool is_server_id_right(const struct core *core, const ProtobufCBinaryData *server_id)

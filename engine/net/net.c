@@ -217,7 +217,10 @@ void net_listen(struct net *net, int listen_fd)
 bool net_adopt(struct net *net, int fd, const uint8_t *received, uint32_t received_bytes)
 {
     hf_assert(received_bytes <= net->options.frame_bytes_max);
-    return add(net, fd, received, received_bytes);
+    bool is_added = add(net, fd, received, received_bytes);
+    if (!is_added && !net->is_stopping)
+        refuse_full(net);
+    return is_added;
 }
 
 /* ---- what the owner says about a connection ---- */

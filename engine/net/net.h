@@ -57,8 +57,8 @@ struct net *net_create(struct io *io, const struct net_options *options);
 void net_listen(struct net *net, int listen_fd);
 
 /* Takes over a connected descriptor, with bytes that were already received from it (at most
- * frame_bytes_max). False when the connection table is full or net_stop() was called; the
- * descriptor is closed then. */
+ * frame_bytes_max). False when the connection table is full (one line in the log,
+ * rate-limited) or net_stop() was called; the descriptor is closed then. */
 bool net_adopt(struct net *net, int fd, const uint8_t *received, uint32_t received_bytes);
 
 /* Takes the connection away again and gives the descriptor back, with the frame that is being
