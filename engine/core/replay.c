@@ -123,6 +123,6 @@ enum server_status core_load(struct core *core, char *message_out)
         return status;
     if (end.time_ms > core->loaded_time_ms)
         core->loaded_time_ms = end.time_ms;
-    core->wal = wal_open(core->io, server->directory, &options, &end, NULL, NULL, message_out);
+    core->wal = wal_open(core->io, server->directory, &options, &end, message_out);
     return core->wal == NULL ? SERVER_IO_ERROR : SERVER_OK;
 }

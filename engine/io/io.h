@@ -107,8 +107,8 @@ void io_close(struct io *io, int fd);
 void io_file_write(struct io *io, struct io_op *op, int fd, const void *buffer, uint32_t bytes,
                    uint64_t offset, bool is_durable);
 
-/* fdatasync (data only) or fsync. */
-void io_file_sync(struct io *io, struct io_op *op, int fd, bool is_data_only);
+/* fsync, of a file or a directory. */
+void io_file_sync(struct io *io, struct io_op *op, int fd);
 
 /* ---- files: blocking, for start, stop and rare events ---- */
 

@@ -208,7 +208,7 @@ static void queue_request(struct io *io, struct io_op *op)
         sqe->rw_flags = (int)request->flags;
         break;
     case REQUEST_SYNC:
-        io_uring_prep_fsync(sqe, request->fd, request->flags);
+        io_uring_prep_fsync(sqe, request->fd, 0);
         break;
     }
     io_uring_sqe_set_data(sqe, op);
@@ -573,12 +573,9 @@ void io_file_write(struct io *io, struct io_op *op, int fd, const void *buffer, 
                                     .flags = is_durable ? RWF_DSYNC : 0});
 }
 
-void io_file_sync(struct io *io, struct io_op *op, int fd, bool is_data_only)
+void io_file_sync(struct io *io, struct io_op *op, int fd)
 {
-    start_request(io, op,
-                  &(struct request){.kind = REQUEST_SYNC,
-                                    .fd = fd,
-                                    .flags = is_data_only ? IORING_FSYNC_DATASYNC : 0});
+    start_request(io, op, &(struct request){.kind = REQUEST_SYNC, .fd = fd});
 }
 
 /* ---- files: blocking ---- */

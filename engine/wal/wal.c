@@ -72,8 +72,6 @@ struct wal {
     uint64_t epoch;
     char core_path[DATA_DIRECTORY_PATH_BYTES];
     int folder_fd;
-    wal_progress_fn progress;
-    void *progress_context;
     uint64_t now_ms;
 
     /* the open group */
@@ -128,12 +126,6 @@ static const char *result_text(int32_t result, char *to, size_t to_bytes)
     return to;
 }
 
-static void report_progress(const struct wal *wal)
-{
-    if (wal->progress != NULL)
-        wal->progress(wal->progress_context);
-}
-
 /* The first failure is the one that counts. */
 static void fail(struct wal *wal, uint64_t segment_number, const char *action, int32_t result)
 {
@@ -147,7 +139,6 @@ static void fail(struct wal *wal, uint64_t segment_number, const char *action, i
          "%s/%s: cannot %s: %s; nothing was acknowledged since; see to the disk and restart: "
          "recovery goes on from the last group that is whole",
          wal->core_path, name, action, result_text(result, short_write, sizeof short_write));
-    report_progress(wal);
 }
 
 /* ---- segments ---- */
@@ -236,18 +227,17 @@ static void spare_continue(struct wal *wal)
             break;
         }
         spare->state = SPARE_FILE_SYNC;
-        io_file_sync(wal->io, &spare->op, spare->fd, false);
+        io_file_sync(wal->io, &spare->op, spare->fd);
         break;
     case SPARE_FILE_SYNC:
         spare->state = SPARE_FOLDER_SYNC;
-        io_file_sync(wal->io, &spare->op, wal->folder_fd, false);
+        io_file_sync(wal->io, &spare->op, wal->folder_fd);
         break;
     case SPARE_FOLDER_SYNC:
         spare->state = SPARE_READY;
         if (spare->lacks_room)
             diag(DIAG_INFO, "%s: there is room for the next segment again", wal->core_path);
         spare->lacks_room = false;
-        report_progress(wal);
         break;
     case SPARE_NONE:
     case SPARE_READY:
@@ -382,7 +372,6 @@ static void flight_finish(struct wal *wal)
     wal->counts.groups++;
     wal->counts.bytes += flight->bytes;
     wal->counts.flush_ns += io_clock(wal->io).monotonic_ns - flight->started_ns;
-    report_progress(wal);
 }
 
 static void flight_done(struct io_op *op, int32_t result)
@@ -491,7 +480,7 @@ static int open_files(struct wal *wal, const struct log_end *end)
 
 struct wal *wal_open(struct io *io, const struct data_directory *directory,
                      const struct wal_options *options, const struct log_end *end,
-                     wal_progress_fn progress, void *progress_context, char *message_out)
+                     char *message_out)
 {
     hf_assert(end->status == LOG_GOOD);
     hf_assert(options->segment_bytes >= LOG_SEGMENT_BYTES_MIN);
@@ -512,8 +501,6 @@ struct wal *wal_open(struct io *io, const struct data_directory *directory,
         .era = directory->manifest.eras[era_index].number,
         .epoch = end->epoch + 1,
         .folder_fd = -1,
-        .progress = progress,
-        .progress_context = progress_context,
         .now_ms = end->time_ms,
         .open_buffer = memory,
         .next_lsn = end->next_lsn,

@@ -32,18 +32,15 @@ struct wal_options {
     uint32_t core;
 };
 
-/* Called from io_turn() whenever wal_durable_lsn() rose or the writer failed or room came back. */
-typedef void (*wal_progress_fn)(void *context);
-
 /* A writer that goes on at `end` in the newest era. Blocking: makes the first segment when there is
  * none. `directory` is kept until wal_close(). On failure NULL, and `message_out` (512 bytes) tells
  * why. */
 struct wal *wal_open(struct io *io, const struct data_directory *directory,
                      const struct wal_options *options, const struct log_end *end,
-                     wal_progress_fn progress, void *progress_context, char *message_out);
+                     char *message_out);
 
 /* Room for so many more records of any size in the open group, now. 0 means: come back after
- * progress. */
+ * io_turn(). */
 uint32_t wal_room(const struct wal *wal);
 
 /* Where to write the next record; valid until wal_append(). There is room (wal_room() > 0). */

@@ -338,9 +338,8 @@ void io_file_write(struct io *io, struct io_op *op, int fd, const void *buffer, 
                             .is_durable = is_durable});
 }
 
-void io_file_sync(struct io *io, struct io_op *op, int fd, bool is_data_only)
+void io_file_sync(struct io *io, struct io_op *op, int fd)
 {
-    (void)is_data_only;
     start(io, op, &(struct request){.fd = fd});
 }
 

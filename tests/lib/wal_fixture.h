@@ -21,15 +21,9 @@ struct fixture {
     struct wal *wal;
     struct log_end end; /* where reading ended when it was opened */
     bool was_torn;
-    uint64_t progress_count;
     uint64_t now_ms;
     char message[FIXTURE_MESSAGE_BYTES];
 };
-
-static inline void fixture_progress(void *context)
-{
-    ((struct fixture *)context)->progress_count++;
-}
 
 static inline const char *fixture_check_record(void *context, uint64_t lsn, uint64_t group_time_ms,
                                                const uint8_t *record, uint32_t record_bytes)
@@ -70,7 +64,7 @@ static inline bool fixture_try_open(struct fixture *fixture)
     }
     if (fixture_read(fixture) == DATA_DIRECTORY_OK)
         fixture->wal = wal_open(fixture->io, &fixture->directory, &fixture->options, &fixture->end,
-                                fixture_progress, fixture, fixture->message);
+                                fixture->message);
     else
         fixture->wal = NULL;
     if (fixture->wal == NULL)

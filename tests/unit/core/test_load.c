@@ -37,7 +37,7 @@ static void write_log(uint64_t record_time_ms, uint64_t group_time_ms)
         data_directory_read_log(&directory, io, 0, 0, NULL, NULL, &end, &was_torn, message),
         DATA_DIRECTORY_OK);
     const struct wal_options options = {.segment_bytes = LOG_SEGMENT_BYTES_MIN};
-    struct wal *wal = wal_open(io, &directory, &options, &end, NULL, NULL, message);
+    struct wal *wal = wal_open(io, &directory, &options, &end, message);
     cr_assert_not_null(wal, "%s", message);
     const struct stock_record record = {
         .type = STOCK_RECORD_ITEM_CREATED,

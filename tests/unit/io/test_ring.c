@@ -339,10 +339,7 @@ Test(file, durable_direct_write_is_read_back)
     cr_assert_eq(finish(io, &write), sizeof written);
     struct operation sync;
     prepare(&sync);
-    io_file_sync(io, &sync.op, fd, true);
-    cr_assert_eq(finish(io, &sync), 0);
-    prepare(&sync);
-    io_file_sync(io, &sync.op, fd, false);
+    io_file_sync(io, &sync.op, fd);
     cr_assert_eq(finish(io, &sync), 0);
 
     cr_assert_eq(io_file_read(io, fd, seen, sizeof seen, 4096), 0);

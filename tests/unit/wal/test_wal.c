@@ -71,7 +71,6 @@ Test(wal, a_record_is_durable_only_when_its_write_completed)
     while (wal_durable_lsn(fixture.wal) == 0)
         io_turn(fixture.io, UINT64_MAX);
     cr_assert_eq(wal_durable_lsn(fixture.wal), 2, "the group that was closed, and no more");
-    cr_assert_geq(fixture.progress_count, 1);
 
     fixture_flush(&fixture);
     cr_assert_eq(wal_durable_lsn(fixture.wal), 3);
@@ -100,7 +99,7 @@ Test(wal, a_restart_goes_on_behind_the_last_group_with_a_new_epoch)
     fixture_close(&fixture);
 }
 
-Test(wal, room_is_none_when_both_groups_are_full_and_comes_back_with_progress)
+Test(wal, room_is_none_when_both_groups_are_full_and_comes_back_when_one_is_written)
 {
     fixture.options.segment_bytes = 32 << 20; /* both in the first */
     fixture_open(&fixture);
@@ -114,7 +113,6 @@ Test(wal, room_is_none_when_both_groups_are_full_and_comes_back_with_progress)
     cr_assert_eq(wal_room(fixture.wal), 0);
     while (wal_durable_lsn(fixture.wal) < all)
         io_turn(fixture.io, UINT64_MAX);
-    cr_assert_geq(fixture.progress_count, 1);
     wal_write(fixture.wal, 2);
     cr_assert_eq(wal_room(fixture.wal), all);
     fixture_flush(&fixture);

@@ -317,9 +317,7 @@ Test(faults, a_group_waits_for_a_spare_that_is_still_being_made)
     fixture_turn(&fixture, 0);
     cr_assert_eq(wal_room(fixture.wal), 0);
     cr_assert_eq(wal_counts(fixture.wal).segments, 1);
-    uint64_t progress_count = fixture.progress_count;
     fixture_flush(&fixture);
-    cr_assert_gt(fixture.progress_count, progress_count);
     cr_assert_eq(wal_counts(fixture.wal).segments, 2);
     cr_assert_eq(wal_durable_lsn(fixture.wal), wal_last_lsn(fixture.wal));
     fixture_close(&fixture);
