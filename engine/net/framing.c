@@ -114,16 +114,23 @@ static void refuse(struct connection *connection, enum frame_status status)
     connection_fault(connection, error_code_of(status), frame_status_text(status), request_id);
 }
 
+static uint32_t body_bytes_max_of(const struct connection *connection)
+{
+    uint32_t bytes_max = connection->net->options.frame_bytes_max - FRAME_HEADER_BYTES;
+    bool is_stranger = !connection->is_greeted && bytes_max > NET_HELLO_BODY_BYTES_MAX;
+    return is_stranger ? NET_HELLO_BODY_BYTES_MAX : bytes_max;
+}
+
 /* True when a verified frame is at the head. */
 static bool look_at_head(struct connection *connection)
 {
     if (connection->head_bytes > 0)
         return true;
     const uint8_t *bytes = connection->received + connection->received_start;
-    uint32_t body_bytes_max = connection->net->options.frame_bytes_max - FRAME_HEADER_BYTES;
     size_t need_bytes = 0;
-    enum frame_status status = frame_parse(bytes, unread_bytes(connection), body_bytes_max, true,
-                                           &connection->head, &need_bytes);
+    enum frame_status status =
+        frame_parse(bytes, unread_bytes(connection), body_bytes_max_of(connection), true,
+                    &connection->head, &need_bytes);
     if (status == FRAME_OK) {
         connection->head_bytes = (uint32_t)need_bytes;
         connection->head_promise = promise_bytes(&connection->head, bytes + FRAME_HEADER_BYTES);

@@ -23,6 +23,8 @@ struct net;
 enum {
     NET_SEND_BYTES_MIN = 1 << 20, /* the largest reply fits twice */
     NET_NOTICE_BYTES_MAX = 512,   /* a frame that answers none, header included */
+    /* Body of a frame before net_greeted(): a stranger is not given room for a long one. */
+    NET_HELLO_BODY_BYTES_MAX = 1024,
     /* Operations pending at once, for io_options. */
     NET_OPS_PER_CONNECTION = 2,
     NET_OPS_LISTEN = 4,

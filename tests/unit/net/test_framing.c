@@ -65,7 +65,7 @@ Test(framing, largest_frames_between_small_ones_arrive_whole)
     struct fixture f;
     struct net_options options = small_options();
     fixture_start_with(&f, &options);
-    int fd = client_open(&f);
+    int fd = client_greeted(&f, NULL);
     uint32_t body_bytes_max = options.frame_bytes_max - FRAME_HEADER_BYTES;
     uint8_t *frame_bytes = malloc(options.frame_bytes_max);
     for (uint64_t round = 0; round < 6; round++) {
@@ -186,6 +186,28 @@ Test(faults, a_wrong_frame_is_answered_by_its_error_and_the_connection_closed)
         close(fd);
         turn_until(&f, net_counts(f.net).connections == 0);
     }
+    fixture_finish(&f);
+}
+
+/* The header alone is enough: nothing more is received from a stranger. */
+Test(faults, a_stranger_is_given_no_room_for_a_long_body)
+{
+    struct fixture f;
+    uint8_t bytes[FRAME_HEADER_BYTES + NET_HELLO_BODY_BYTES_MAX + 1];
+    struct net_frame frame;
+    fixture_start(&f);
+    int fd = client_open(&f);
+    client_send(&f, fd, bytes, make_ping(bytes, 6, NET_HELLO_BODY_BYTES_MAX));
+    frame = next_frame(&f);
+    answer(&f, &frame, FRAME_HEADER_BYTES);
+    cr_assert_eq(client_receive_reply(&f, fd), 6);
+    (void)make_ping(bytes, 7, NET_HELLO_BODY_BYTES_MAX + 1);
+    client_send(&f, fd, bytes, FRAME_HEADER_BYTES);
+    turn_until(&f, net_has_frames(f.net));
+    cr_assert(!net_frame_next(f.net, &frame));
+    client_receive_error(&f, fd, HOLDFAST__V1__ERROR_CODE__ERROR_CODE_BAD_LENGTH, 7);
+    cr_assert(client_sees_end(&f, fd));
+    close(fd);
     fixture_finish(&f);
 }
 
