@@ -2,6 +2,8 @@
 
 #include "fixture.h"
 
+#include <stdio.h>
+
 /* ---- opening ---- */
 
 Test(table, when_the_table_is_full_a_connection_is_refused_and_room_comes_back)
@@ -50,6 +52,41 @@ Test(table, many_connections_that_come_and_go_leave_nothing_behind)
         turn_until(&f, net_counts(f.net).connections == 0);
     }
     cr_assert_eq(net_counts(f.net).accepted, 1000);
+    fixture_finish(&f);
+}
+
+static long resident_pages(void)
+{
+    long all_pages, resident;
+    FILE *file = fopen("/proc/self/statm", "r");
+    cr_assert_not_null(file);
+    cr_assert_eq(fscanf(file, "%ld %ld", &all_pages, &resident), 2);
+    fclose(file);
+    return resident;
+}
+
+Test(table, memory_that_large_frames_took_goes_back_when_their_connections_close)
+{
+    struct fixture f;
+    enum { COUNT = 20, PAGES_PER_FRAME = (1 << 20) / 4096, PAGES_SLACK = 1000 };
+    struct net_options options = small_options();
+    int fds[COUNT];
+    fixture_start_with(&f, &options);
+    uint8_t *bytes = malloc(options.frame_bytes_max);
+    size_t frame_bytes = make_ping(bytes, 1, options.frame_bytes_max - FRAME_HEADER_BYTES);
+    long before = resident_pages();
+    for (int i = 0; i < COUNT; i++) {
+        fds[i] = client_greeted(&f, NULL);
+        client_send(&f, fds[i], bytes, frame_bytes);
+        struct net_frame frame = next_frame(&f);
+        answer(&f, &frame, FRAME_HEADER_BYTES);
+    }
+    cr_assert_gt(resident_pages(), before + COUNT * PAGES_PER_FRAME - PAGES_SLACK);
+    for (int i = 0; i < COUNT; i++)
+        close(fds[i]);
+    turn_until(&f, net_counts(f.net).connections == 0);
+    cr_assert_lt(resident_pages(), before + PAGES_SLACK);
+    free(bytes);
     fixture_finish(&f);
 }
 
