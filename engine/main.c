@@ -348,9 +348,14 @@ static void *run_core(void *context)
     return NULL;
 }
 
+/* The threads block the signals that stop the server; this one does not while they load, so that a
+ * stop then ends the process at once. Nothing is lost by that: the next start finds what
+ * this one found. */
 static void start_threads(struct server *server, uint32_t core_count, struct core_thread *threads,
-                          pthread_barrier_t *loaded, pthread_barrier_t *opened)
+                          pthread_barrier_t *loaded, pthread_barrier_t *opened,
+                          const sigset_t *signals)
 {
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
     pthread_barrier_init(loaded, NULL, core_count + 1);
     pthread_barrier_init(opened, NULL, core_count + 1);
     for (uint32_t i = 0; i < core_count; i++) {
@@ -360,7 +365,9 @@ static void start_threads(struct server *server, uint32_t core_count, struct cor
         if (pthread_create(&threads[i].thread, NULL, run_core, &threads[i]) != 0)
             fail(EXIT_NO_MEMORY, "the system refuses to start a thread; lower --cores");
     }
+    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
     pthread_barrier_wait(loaded);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
     for (uint32_t i = 0; i < core_count; i++)
         if (threads[i].load_status != SERVER_OK)
             fail(code_of_server(threads[i].load_status), threads[i].message);
@@ -368,13 +375,11 @@ static void start_threads(struct server *server, uint32_t core_count, struct cor
 
 /* ---- signals ---- */
 
-/* Blocks the signals that stop the server, in this thread and those it starts. */
-static void block_signals(sigset_t *signals)
+static void prepare_signals(sigset_t *signals)
 {
     sigemptyset(signals);
     sigaddset(signals, SIGTERM);
     sigaddset(signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN); /* survives the terminal it was started from */
 }
@@ -436,7 +441,7 @@ int main(int argc, char **argv)
     sigset_t signals;
 
     parse_options(argc, argv, &options);
-    block_signals(&signals);
+    prepare_signals(&signals);
     raise_descriptor_limit();
     uint64_t started_ms = now_ms();
 
@@ -458,7 +463,7 @@ int main(int argc, char **argv)
     status = server_load_past_eras(server, message);
     if (status != SERVER_OK)
         fail(code_of_server(status), message);
-    start_threads(server, options.server.core_count, threads, &loaded, &opened);
+    start_threads(server, options.server.core_count, threads, &loaded, &opened, &signals);
     status = server_open(server, options.host, options.port, &port, message);
     if (status != SERVER_OK)
         fail(code_of_server(status), message);
