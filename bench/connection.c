@@ -118,7 +118,7 @@ bool connection_flush(struct connection *connection)
     return true;
 }
 
-enum connection_input connection_receive(struct connection *connection)
+enum connection_input connection_receive(struct connection *connection, bool peer_ended)
 {
     compact(connection->in, &connection->in_begin, &connection->in_end);
     size_t room = connection->in_room - connection->in_end;
@@ -134,7 +134,9 @@ enum connection_input connection_receive(struct connection *connection)
         return CONNECTION_GONE;
     }
     connection->in_end += (size_t)n;
-    return (size_t)n < room ? CONNECTION_DRY : CONNECTION_MORE; /* epoll(7), question 9 */
+    /* A short read says that there was no more, as epoll(7) has it in question 9, but for the end
+     * itself: data and end may come as one edge. */
+    return (size_t)n < room && !peer_ended ? CONNECTION_DRY : CONNECTION_MORE;
 }
 
 enum frame_status connection_next_frame(struct connection *connection,

@@ -77,8 +77,9 @@ enum connection_input {
     CONNECTION_GONE,
 };
 
-/* Receives once. */
-enum connection_input connection_receive(struct connection *connection);
+/* Receives once. `peer_ended`: the event said that the peer will send no more. Then the end is to
+ * be received too, since no other edge will tell of it. */
+enum connection_input connection_receive(struct connection *connection, bool peer_ended);
 
 /* The next whole frame; `body_out` is valid until the next receive. FRAME_INCOMPLETE when there is
  * none yet. */

@@ -219,8 +219,12 @@ static void interruption_ends(struct load *load)
         return;
     }
     uint64_t now_ns = monotonic_ns();
-    load->result->interruptions[load->result->interruption_count - 1].lasted_ns =
-        now_ns - load->interrupted_ns;
+    struct load_interruption *at =
+        &load->result->interruptions[load->result->interruption_count - 1];
+    if (!at->all_came_back) { /* otherwise there was no room to remember this one */
+        at->all_came_back = true;
+        at->lasted_ns = now_ns - load->interrupted_ns;
+    }
     load->interrupted_ns = 0;
     load->quiet_since_ns = now_ns;
 }
@@ -403,11 +407,11 @@ static void frame_received(struct load *load, struct connection *c,
     }
 }
 
-static void receive(struct load *load, struct connection *c)
+static void receive(struct load *load, struct connection *c, bool peer_ended)
 {
     enum connection_input input;
     do {
-        input = connection_receive(c);
+        input = connection_receive(c, peer_ended);
         uint64_t now_ns = monotonic_ns();
         struct frame_header header;
         const uint8_t *body;
@@ -438,8 +442,9 @@ static void handle_event(struct load *load, struct connection *c, uint32_t event
         }
         return;
     }
-    if (events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP)) {
-        receive(load, c);
+    uint32_t ends = EPOLLERR | EPOLLHUP | EPOLLRDHUP;
+    if (events & (EPOLLIN | ends)) {
+        receive(load, c, (events & ends) != 0);
     }
     fill_and_flush(load, c);
 }
@@ -455,8 +460,10 @@ static void wake_idle(struct load *load, uint64_t now_ns)
     }
 }
 
-static void reconnect(struct load *load, uint64_t now_ns)
+/* True while some are still on their way back. */
+static bool reconnect(struct load *load, uint64_t now_ns)
 {
+    bool on_their_way = false;
     bool too_late = load->interrupted_ns != 0 &&
                     now_ns - load->interrupted_ns > load->options->reconnect_ms * NS_PER_MS;
     for (uint32_t i = 0; i < load->connection_count; i++) {
@@ -468,10 +475,14 @@ static void reconnect(struct load *load, uint64_t now_ns)
             tell_trouble(load, "the server did not come back in time");
             connection_close(c);
             give_up(load, c);
-        } else if (c->state == CONNECTION_WAITING && now_ns >= c->retry_at_ns) {
+            continue;
+        }
+        if (c->state == CONNECTION_WAITING && now_ns >= c->retry_at_ns) {
             begin_connect(load, c);
         }
+        on_their_way = true;
     }
+    return on_their_way;
 }
 
 static void check_times(struct load *load, uint64_t now_ns)
@@ -484,11 +495,10 @@ static void check_times(struct load *load, uint64_t now_ns)
         now_ns - load->started_ns >= load->options->duration_ms * NS_PER_MS) {
         workload_stop_clicks(load->workload);
     }
-    if (load->interrupted_ns != 0) {
-        reconnect(load, now_ns);
-    }
+    /* who is on the way back has --reconnect's time, which may be longer */
+    bool on_their_way = load->interrupted_ns != 0 && reconnect(load, now_ns);
     bool waits = load->in_flight > 0 || !load->running;
-    if (waits && load->interrupted_ns == 0 && now_ns > load->quiet_since_ns &&
+    if (waits && !on_their_way && now_ns > load->quiet_since_ns &&
         now_ns - load->quiet_since_ns > load->options->timeout_ms * NS_PER_MS) {
         tell_trouble(load, "nothing was answered for %llu ms",
                      (unsigned long long)load->options->timeout_ms);

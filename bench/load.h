@@ -14,7 +14,8 @@ enum { LOAD_INTERRUPTIONS_MAX = 16 };
 /* From the first connection lost until all are back. Times since the load began. */
 struct load_interruption {
     uint64_t began_ns;
-    uint64_t lasted_ns;
+    bool all_came_back;
+    uint64_t lasted_ns;     /* only then */
     uint64_t answered_rows; /* before it */
 };
 

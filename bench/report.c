@@ -132,9 +132,13 @@ static void print_interruptions(const struct load_result *load)
 {
     for (uint32_t i = 0; i < load->interruption_count; i++) {
         const struct load_interruption *at = &load->interruptions[i];
-        printf("interrupted  %.3f s after the start, %s rows answered until then; all back after "
-               "%.0f ms\n",
-               (double)at->began_ns / 1e9, grouped(at->answered_rows), (double)at->lasted_ns / 1e6);
+        printf("interrupted  %.3f s after the start, %s rows answered until then; ",
+               (double)at->began_ns / 1e9, grouped(at->answered_rows));
+        if (at->all_came_back) {
+            printf("all connections back after %.0f ms\n", (double)at->lasted_ns / 1e6);
+        } else {
+            printf("not all connections came back\n");
+        }
     }
     if (load->resent > 0) {
         printf("sent again   %s rows, under the same ids\n", grouped(load->resent));
@@ -233,10 +237,11 @@ static json_t *interruptions_json(const struct load_result *load)
     json_t *array = json_array();
     for (uint32_t i = 0; i < load->interruption_count; i++) {
         const struct load_interruption *at = &load->interruptions[i];
-        json_array_append_new(array,
-                              json_pack("{s:f, s:f, s:o}", "began_s", (double)at->began_ns / 1e9,
-                                        "lasted_s", (double)at->lasted_ns / 1e9, "answered_rows",
-                                        count(at->answered_rows)));
+        json_array_append_new(
+            array,
+            json_pack("{s:f, s:o, s:o}", "began_s", (double)at->began_ns / 1e9, "lasted_s",
+                      at->all_came_back ? json_real((double)at->lasted_ns / 1e9) : json_null(),
+                      "answered_rows", count(at->answered_rows)));
     }
     return array;
 }
