@@ -1,8 +1,8 @@
 #include "bench/options.h"
 
+#include "base/units.h"
 #include "proto/frame.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
@@ -15,10 +15,10 @@
 
 enum option_kind {
     KIND_TEXT,
-    KIND_SERVER,   /* HOST:PORT */
-    KIND_COUNT,    /* 1000, 250k, 2M */
+    KIND_SERVER,   /* HOST or HOST:PORT */
+    KIND_COUNT,    /* 1000, 250k, 2M, 1G */
     KIND_UNITS,    /* a count, or unlimited */
-    KIND_DURATION, /* 250ms, 10s, 15m, 24h */
+    KIND_DURATION, /* 250ms, 10s, 1h30m, 7d */
     KIND_SHARE,    /* 0.3 or 30% */
     KIND_FLAG,
 };
@@ -48,7 +48,7 @@ enum option_number {
     OPTION_UNITS,
     OPTION_BUYERS,
     OPTION_BUYER_LIMIT,
-    OPTION_HOLD,
+    OPTION_HOLD_TIME,
     OPTION_PAY_SHARE,
     OPTION_CANCEL_SHARE,
     OPTION_REPEAT_SHARE,
@@ -70,7 +70,7 @@ enum option_number {
 
 /* clang-format off: a table */
 static const struct option_row table[OPTION_COUNT] = {
-    [OPTION_SERVER] = {"server", KIND_SERVER, "HOST:PORT", 0, 0, 0,
+    [OPTION_SERVER] = {"server", KIND_SERVER, "HOST[:PORT]", 0, 0, 0,
                        "where holdfastd listens (127.0.0.1:7411)"},
     [OPTION_SCENARIO] =
         {"scenario", KIND_TEXT, "NAME", AT(scenario_name), 0, 0,
@@ -100,8 +100,9 @@ static const struct option_row table[OPTION_COUNT] = {
     [OPTION_BUYER_LIMIT] =
         {"buyer-limit", KIND_COUNT, "N", AT(buyer_limit), 0, 1000000,
          "units of a created item per buyer; 0 = no limit (flash 1, reserve 1M, soldout 1)"},
-    [OPTION_HOLD] = {"hold", KIND_DURATION, "TIME", AT(hold_ms), 1, 30ull * 24 * 3600 * 1000,
-                     "hold time that each request asks for; else the item's own"},
+    [OPTION_HOLD_TIME] = {"hold-time", KIND_DURATION, "TIME", AT(hold_ms), 1,
+                          30ull * 24 * 3600 * 1000,
+                          "hold time that each request asks for; else the item's own"},
     [OPTION_PAY_SHARE] = {"pay-share", KIND_SHARE, "SHARE", AT(pay_share), 0, 0,
                           "of the accepted, so many pay (flash 0.6, else 0)"},
     [OPTION_CANCEL_SHARE] =
@@ -155,44 +156,6 @@ enum { SCENARIO_COUNT = sizeof scenarios / sizeof scenarios[0] };
 
 /* ---- values -------------------------------------------------------------------------------- */
 
-struct suffix {
-    const char *text;
-    uint64_t factor;
-};
-
-/* Digits and one of the suffixes; false when it is anything else or does not fit. */
-static bool parse_number(const char *text, const struct suffix *suffixes, uint64_t *value_out)
-{
-    if (text[0] < '0' || text[0] > '9') {
-        return false;
-    }
-    char *end;
-    errno = 0;
-    uint64_t value = strtoull(text, &end, 10);
-    if (errno != 0) {
-        return false;
-    }
-    for (const struct suffix *s = suffixes; s->text != NULL; s++) {
-        if (strcmp(end, s->text) == 0) {
-            return !__builtin_mul_overflow(value, s->factor, value_out);
-        }
-    }
-    return false;
-}
-
-static bool parse_count(const char *text, uint64_t *value_out)
-{
-    static const struct suffix suffixes[] = {{"", 1}, {"k", 1000}, {"M", 1000000}, {NULL, 0}};
-    return parse_number(text, suffixes, value_out);
-}
-
-static bool parse_duration(const char *text, uint64_t *ms_out)
-{
-    static const struct suffix suffixes[] = {
-        {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {NULL, 0}};
-    return parse_number(text, suffixes, ms_out);
-}
-
 static bool parse_share(const char *text, double *share_out)
 {
     char *end;
@@ -209,44 +172,55 @@ static bool parse_share(const char *text, double *share_out)
     return isfinite(value) && value >= 0 && value <= 1;
 }
 
-/* HOST:PORT or [HOST]:PORT. */
+static bool parse_port(const char *text, struct bench_options *options)
+{
+    uint64_t port;
+    if (strspn(text, "0123456789") != strlen(text) || !units_parse_count(text, &port) ||
+        port == 0 || port > 65535) {
+        return false;
+    }
+    snprintf(options->port, sizeof options->port, "%u", (unsigned)port);
+    return true;
+}
+
+/* HOST, HOST:PORT, [HOST] or [HOST]:PORT; what has several colons and no brackets is all host. */
 static bool parse_server(const char *text, struct bench_options *options)
 {
-    const char *colon = strrchr(text, ':');
-    if (colon == NULL || colon == text) {
-        return false;
+    const char *host = text;
+    const char *host_end = text + strcspn(text, ":");
+    const char *rest = host_end;
+    if (text[0] == '[') {
+        host = text + 1;
+        host_end = host + strcspn(host, "]");
+        rest = host_end + (*host_end == ']');
+        if (rest == host_end) {
+            return false;
+        }
+    } else if (*rest == ':' && strchr(rest + 1, ':') != NULL) {
+        host_end = rest = text + strlen(text);
     }
-    uint64_t port;
-    if (!parse_count(colon + 1, &port) || port == 0 || port > 65535) {
-        return false;
-    }
-    size_t host_bytes = (size_t)(colon - text);
-    if (text[0] == '[' && colon[-1] == ']') {
-        text++;
-        host_bytes -= 2;
-    }
+    size_t host_bytes = (size_t)(host_end - host);
     if (host_bytes == 0 || host_bytes >= sizeof options->host) {
         return false;
     }
-    memcpy(options->host, text, host_bytes);
+    memcpy(options->host, host, host_bytes);
     options->host[host_bytes] = 0;
-    snprintf(options->port, sizeof options->port, "%u", (unsigned)port);
-    return true;
+    return *rest == 0 || (*rest == ':' && parse_port(rest + 1, options));
 }
 
 static const char *kind_wants(enum option_kind kind)
 {
     switch (kind) {
     case KIND_SERVER:
-        return "HOST:PORT";
+        return "HOST or HOST:PORT";
     case KIND_DURATION:
-        return "a duration such as 250ms, 10s or 15m";
+        return "a duration such as 250ms, 10s or 1h30m";
     case KIND_SHARE:
         return "a share such as 0.3 or 30%";
     case KIND_UNITS:
         return "a count or 'unlimited'";
     case KIND_COUNT:
-        return "a count such as 500, 250k or 2M";
+        return "a count such as 500, 250k, 2M or 1G";
     case KIND_TEXT:
     case KIND_FLAG:
         break;
@@ -279,13 +253,13 @@ static const char *take_value(const struct option_row *row, const char *text,
             *(int64_t *)place = -1;
             return NULL;
         }
-        good = parse_count(text, &number);
+        good = units_parse_count(text, &number);
         break;
     case KIND_COUNT:
-        good = parse_count(text, &number);
+        good = units_parse_count(text, &number);
         break;
     case KIND_DURATION:
-        good = parse_duration(text, &number);
+        good = units_parse_duration_ms(text, &number);
         break;
     }
     if (!good || number < row->min || number > row->max) {

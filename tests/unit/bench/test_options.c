@@ -50,21 +50,31 @@ Test(options, scenario_brings_its_own_values_but_given_ones_win)
 
 Test(options, counts_and_durations_take_suffixes)
 {
-    cr_assert_eq(parse("--requests=2M", "--buyers", "250k", "--hold", "15m", "--reconnect=30s",
-                       "--pay-delay", "20ms", NULL),
+    cr_assert_eq(parse("--requests=2M", "--buyers", "250k", "--hold-time", "1h30m",
+                       "--reconnect=30s", "--pay-delay", "20ms", NULL),
                  OPTIONS_RUN);
     cr_assert_eq(options.requests, 2000000);
     cr_assert_eq(options.buyers, 250000);
-    cr_assert_eq(options.hold_ms, 15 * 60 * 1000);
+    cr_assert_eq(options.hold_ms, 90 * 60 * 1000);
     cr_assert_eq(options.reconnect_ms, 30000);
     cr_assert_eq(options.pay_delay_ms, 20);
 }
 
-Test(options, server_with_ipv6_address_is_split_at_the_last_colon)
+Test(options, server_is_taken_in_all_forms_that_holdfast_takes)
 {
-    cr_assert_eq(parse("--server", "[::1]:9000", NULL), OPTIONS_RUN);
-    cr_assert_str_eq(options.host, "::1");
-    cr_assert_str_eq(options.port, "9000");
+    static const char *const cases[][3] = {
+        {"127.0.0.1:80", "127.0.0.1", "80"},
+        {"localhost", "localhost", "7411"},
+        {"[::1]:9000", "::1", "9000"},
+        {"[::1]", "::1", "7411"},
+        {"::1", "::1", "7411"},
+        {"h:65535", "h", "65535"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cr_expect_eq(parse("--server", cases[i][0], NULL), OPTIONS_RUN, "%s", cases[i][0]);
+        cr_expect_str_eq(options.host, cases[i][1]);
+        cr_expect_str_eq(options.port, cases[i][2]);
+    }
 }
 
 Test(options, duration_without_requests_has_no_end_of_requests)
@@ -89,11 +99,18 @@ Test(options, values_that_are_none_are_named)
         {"--requests", "0"},
         {"--connections", "5000"},
         {"--batch", "8193"},
-        {"--hold", "15"},
-        {"--hold", "m"},
+        {"--hold-time", "15"},
+        {"--hold-time", "m"},
+        {"--hold-time", "30m1h"},
         {"--pay-share", "1.5"},
         {"--pay-share", "nan"},
-        {"--server", "nowhere"},
+        {"--server", ""},
+        {"--server", "host:"},
+        {"--server", "host:+80"},
+        {"--server", "host:1k"},
+        {"--server", "[::1"},
+        {"--server", "[]:80"},
+        {"--server", "[::1]80"},
         {"--server", ":7411"},
         {"--server", "host:0"},
         {"--server", "host:x"},
