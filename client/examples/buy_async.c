@@ -16,7 +16,7 @@ struct sale {
     uint64_t next_buyer_id;
     uint32_t held;
     uint32_t refused;
-    uint32_t lost;
+    uint32_t lost; /* not sent, or not known: resolve_unknown.c tells what to do then */
 };
 
 static void on_reply(const hf_reply *reply, void *context);

@@ -5,7 +5,8 @@
 
 /* What to do when an answer is lost. The first request gets a deadline so short that it passes
  * while the request is under way; then the truth is found out, in both ways: asking with hf_get(),
- * and repeating the request under the same id, which is done once at most.
+ * and repeating the request under the same id, which is done once at most. For a confirm, where
+ * money hangs on it, see buy_sync.c.
  *
  *     resolve_unknown [HOST:PORT] */
 

@@ -73,6 +73,37 @@ class DeafProxy:
         self.listener.close()
 
 
+class ForgetfulProxy(DeafProxy):
+    """Lets everything through but the server's first answer to a confirm."""
+
+    ANSWERS_TO_CONFIRM = (128 + 17, 128 + 33)
+    TYPE_AT = 13
+
+    def __init__(self, port):
+        self.forgot = False
+        super().__init__(port)
+
+    def greet(self, connection):
+        upstream = socket.create_connection(self.upstream)
+        threading.Thread(target=self.relay, args=(upstream, connection), daemon=True).start()
+        self.relay(connection, upstream)
+
+    def relay(self, source, target):
+        """One side's bytes to the other. The client waits for each answer: one read, one frame."""
+        with source, target:
+            while True:
+                try:
+                    data = source.recv(65536)
+                    if not data:
+                        return
+                    if not self.forgot and data[self.TYPE_AT] in self.ANSWERS_TO_CONFIRM:
+                        self.forgot = True
+                        continue
+                    target.sendall(data)
+                except OSError:
+                    return
+
+
 def test_usage(cli, checks):
     out = cli.expect("help is printed", APPLIED, "--help")
     for word in ("item import", "--hold-time", "exit codes"):
@@ -263,6 +294,16 @@ def test_examples(cli, checks, folder):
         checks.check("example " + name, done.returncode == 0, repr(done))
 
 
+def test_example_after_a_lost_confirm(cli, checks, folder, port):
+    proxy = ForgetfulProxy(port)
+    done = subprocess.run([os.path.join(folder, "example_buy_sync"), proxy.address],
+                          capture_output=True, timeout=TIMEOUT_S, check=False)
+    checks.check("the example's confirm was answered, and the answer lost", proxy.forgot)
+    checks.check("the example repeats it and learns that it sold", done.returncode == 0 and
+                 b"sold" in done.stdout and b"money" not in done.stdout, repr(done))
+    proxy.close()
+
+
 def run_tests(checks, options, server):
     cli = Cli(options.holdfast, "127.0.0.1:%d" % server.port, checks)
     test_usage(cli, checks)
@@ -273,6 +314,7 @@ def run_tests(checks, options, server):
     test_stat(cli, checks, options.cores)
     test_output_errors(cli, checks)
     test_examples(cli, checks, options.examples)
+    test_example_after_a_lost_confirm(cli, checks, options.examples, server.port)
     folder = tempfile.mkdtemp(prefix="cli-", dir=options.scratch)
     test_import(cli, checks, folder)
     shutil.rmtree(folder)
