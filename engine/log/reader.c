@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/checksum.h"
+#include "log/manifest.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -419,6 +420,31 @@ static bool open_segment(struct reader *r, uint32_t segment_index)
     return true;
 }
 
+/* Files are numbered from 1 without a gap, also where nothing is in them yet: behind a gap there
+ * may have been anything. Returns how many files stand before the first gap. */
+static uint32_t count_before_gap(const struct log_source *source)
+{
+    uint32_t count = 0;
+    while (count < source->segment_count &&
+           log_segment_file_number(source->segments[count].name) == count + 1u)
+        count++;
+    return count;
+}
+
+static void stop_at_gap(struct reader *r, uint32_t segment_index)
+{
+    char missing[LOG_NAME_BYTES_MAX];
+    log_segment_file_name(segment_index + 1u, missing);
+    stop(r, LOG_DAMAGED, segment_index, 0, "%s is missing before it", missing);
+}
+
+static void read_segments(struct reader *r, uint32_t segment_count)
+{
+    for (uint32_t i = 0; i < segment_count; i++)
+        if (!open_segment(r, i) || !read_groups(r, i))
+            return;
+}
+
 void log_read(const struct log_source *source, log_record_fn record, void *record_context,
               uint8_t *buffer, struct log_end *end_out)
 {
@@ -430,9 +456,11 @@ void log_read(const struct log_source *source, log_record_fn record, void *recor
         .buffer = buffer,
     };
     *end_out = (struct log_end){.status = LOG_GOOD, .next_lsn = 1, .next_group_number = 1};
-    for (uint32_t i = 0; i < source->segment_count; i++)
-        if (!open_segment(&r, i) || !read_groups(&r, i))
-            return;
+    const uint32_t before_gap_count = count_before_gap(source);
+    read_segments(&r, before_gap_count);
+    const bool is_sound = end_out->status == LOG_GOOD || end_out->status == LOG_TORN_TAIL;
+    if (is_sound && before_gap_count < source->segment_count)
+        stop_at_gap(&r, before_gap_count);
 }
 
 const char *log_status_text(enum log_status status)

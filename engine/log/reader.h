@@ -9,9 +9,9 @@
  *   - Bad bytes with nothing of ours behind them are a torn tail: the write in flight when the
  *     machine stopped, a group's or a new segment's header. It was never acknowledged.
  *   - Bad bytes with a valid group behind them in the segment, or with a later file in use, are
- *     damage: one write at most was in flight. So are a gap in the numbers, a broken chain, an
- *     epoch that goes down, a record that the caller refuses, a missing segment, and a segment in
- *     use whose file has not the size that its header says.
+ *     damage: one write at most was in flight. So are a gap in the numbers, of files or groups, a broken chain, an
+ *     epoch that goes down, a record that the caller refuses, a missing segment, a segment under
+ *     another one's name, and a segment in use whose file has not the size that its header says.
  *
  * A log that is being written while it is read may look torn, and in rare moments damaged: real
  * damage is found again at the same place. */
@@ -23,7 +23,7 @@
 
 /* One segment file, in order of its number. */
 struct log_segment {
-    const char *name; /* for messages; owned by the caller, who keeps it while reading */
+    const char *name; /* of the file (log_segment_file_name()); the caller keeps it while reading */
     uint64_t bytes;   /* size of the file */
 };
 

@@ -537,17 +537,6 @@ static enum data_directory_status find_segments(struct reading *reading)
         return fail(reading->message_out, reading->core_path, "read this folder", error);
     if (reading->file_count > 0)
         qsort(reading->files, reading->file_count, sizeof *reading->files, by_number);
-    for (uint32_t i = 0; i < reading->file_count; i++) {
-        if (reading->files[i].number == i + 1)
-            continue;
-        char missing[LOG_NAME_BYTES_MAX];
-        log_segment_file_name(i + 1, missing);
-        text(reading->message_out, DATA_DIRECTORY_MESSAGE_BYTES,
-             "%s/%s: damaged: this segment is missing, but there is %s; bring it back from a copy "
-             "of the directory",
-             reading->core_path, missing, reading->files[i].name);
-        return DATA_DIRECTORY_DAMAGED;
-    }
     return find_sizes(reading);
 }
 

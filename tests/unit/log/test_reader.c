@@ -430,7 +430,24 @@ Test(reader, missing_segment_is_damage)
     log_read(&source, NULL, NULL, buffer, &end);
     builder.bytes[1] = second;
     cr_expect_eq(end.status, LOG_DAMAGED);
-    cr_expect(strstr(end.reason, "a segment is missing") != NULL, "%s", end.reason);
+    cr_expect(strstr(end.reason, "000000000002.log is missing") != NULL, "%s", end.reason);
+}
+
+Test(reader, file_behind_a_gap_in_the_names_is_damage_whether_used_or_not)
+{
+    build_two_segments();
+    log_builder_add_unused(&builder);
+    for (uint32_t i = 0; i < 3; i++) {
+        const char *name = builder.segments[i].name;
+        builder.segments[i].name = "000000000009.log";
+        const struct log_source source = log_builder_source(&builder);
+        log_read(&source, NULL, NULL, buffer, &end);
+        builder.segments[i].name = name;
+        cr_expect_eq(end.status, LOG_DAMAGED);
+        cr_expect_eq(end.segment_index, i);
+        cr_expect_eq(end.segment_used_count, i, "what is before the gap is handed out");
+        cr_expect(strstr(end.reason, name) != NULL, "%s", end.reason);
+    }
 }
 
 Test(reader, missing_first_segment_is_damage)
