@@ -47,6 +47,20 @@ static int read_at(int fd, uint64_t offset, void *buffer, size_t bytes)
     return 0;
 }
 
+/* Neither waits for the other end of a pipe nor follows a link: only a regular file is a log's.
+ * Descriptor or negative errno; -ENXIO for what is no regular file. */
+static int open_regular(const char *path)
+{
+    struct stat status;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    if (fd < 0)
+        return errno == ELOOP ? -ENXIO : -errno;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+        return fd;
+    close(fd);
+    return -ENXIO;
+}
+
 static void segment_path(const struct data_log *log, uint32_t segment_index, char *to)
 {
     const int written =
@@ -69,9 +83,9 @@ static int open_segment(struct data_log *log, uint32_t segment_index)
         return 0;
     close_segment(log);
     segment_path(log, segment_index, path);
-    log->fd = open(path, O_RDONLY | O_CLOEXEC);
+    log->fd = open_regular(path);
     log->fd_segment_index = segment_index;
-    return log->fd < 0 ? -errno : 0;
+    return log->fd < 0 ? log->fd : 0;
 }
 
 static int read_segment(void *context, uint32_t segment_index, uint64_t offset, void *buffer,
@@ -120,8 +134,10 @@ static int add_segment(struct data_log *log, const char *name)
     log->segments[log->segment_count++].name = strdup(name);
     hf_assert(log->segments[log->segment_count - 1].name != NULL);
     segment_path(log, log->segment_count - 1, path);
-    if (stat(path, &status) != 0)
+    if (lstat(path, &status) != 0)
         return -errno;
+    if (!S_ISREG(status.st_mode))
+        return -ENXIO;
     log->segments[log->segment_count - 1].bytes = (uint64_t)status.st_size;
     log->file_bytes += (uint64_t)status.st_size;
     return 0;
@@ -149,24 +165,83 @@ static int list_segments(struct data_log *log)
 
 /* ---- opening ---- */
 
+static int is_any_name(const struct dirent *entry)
+{
+    return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+}
+
+/* An empty directory may become a data directory; one with something in it has lost its MANIFEST,
+ * or is somebody else's. */
+static enum exit_code tell_no_manifest(const char *path)
+{
+    struct dirent **entries;
+    const int count = scandir(path, &entries, is_any_name, NULL);
+    for (int i = 0; i < count; i++)
+        free(entries[i]);
+    if (count >= 0)
+        free(entries);
+    if (count > 0) {
+        tell("%s: damaged: it has no MANIFEST but is not empty; bring the MANIFEST back from a "
+             "copy, or name the data directory that holdfastd was started with (--data)",
+             path);
+        return EXIT_DAMAGED;
+    }
+    tell("%s: %s; name the data directory that holdfastd was started with (--data)", path,
+         count == 0 ? "it is empty" : strerror(errno));
+    return EXIT_IO;
+}
+
+static enum exit_code tell_manifest_unreadable(const struct data *data, const char *path, int error)
+{
+    switch (error) {
+    case -ENOENT:
+        return tell_no_manifest(data->path);
+    case -ENXIO:
+        tell("%s: damaged: it is no regular file; bring it back from a copy of the directory",
+             path);
+        return EXIT_DAMAGED;
+    case -EACCES:
+    case -EPERM:
+        tell("%s: cannot be read: %s; run this as a user who may read the directory", path,
+             strerror(-error));
+        return EXIT_IO;
+    case -ENOTDIR:
+        tell("%s: it is not a directory; name the data directory that holdfastd was started with "
+             "(--data)",
+             data->path);
+        return EXIT_IO;
+    default:
+        tell("%s: cannot be read: %s; check the disk", path, strerror(-error));
+        return EXIT_IO;
+    }
+}
+
+/* Reads the whole file, or more of it than a manifest has. 0 or a negative errno. */
+static int read_text(const char *path, char *text, size_t text_bytes, size_t *bytes_out)
+{
+    struct stat status;
+    const int fd = open_regular(path);
+    if (fd < 0)
+        return fd;
+    int error = fstat(fd, &status) == 0 ? 0 : -errno;
+    if (error == 0) {
+        const uint64_t file_bytes = (uint64_t)status.st_size;
+        *bytes_out = file_bytes < text_bytes ? (size_t)file_bytes : text_bytes;
+        error = read_at(fd, 0, text, *bytes_out);
+    }
+    close(fd);
+    return error;
+}
+
 static enum exit_code read_manifest(struct data *data)
 {
     static char text[LOG_MANIFEST_BYTES_MAX];
     char path[DATA_PATH_BYTES + LOG_NAME_BYTES_MAX];
+    size_t bytes = 0;
     snprintf(path, sizeof path, "%s/MANIFEST", data->path);
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        tell("%s: %s; name the data directory that holdfastd was started with (--data)", path,
-             strerror(errno));
-        return EXIT_IO;
-    }
-    const size_t bytes = fread(text, 1, sizeof text, file);
-    const bool has_failed = ferror(file) != 0;
-    fclose(file);
-    if (has_failed) {
-        tell("%s: cannot be read; check the disk", path);
-        return EXIT_IO;
-    }
+    const int error = read_text(path, text, sizeof text, &bytes);
+    if (error != 0)
+        return tell_manifest_unreadable(data, path, error);
     const char *wrong = log_manifest_decode(text, bytes, &data->manifest);
     if (wrong == NULL)
         return EXIT_GOOD;
@@ -268,14 +343,20 @@ static const char *count_record(void *context, uint64_t lsn, uint64_t group_time
     return NULL;
 }
 
-/* The folders of an era are made before the manifest names them. */
-static void set_folder_unreadable(struct log_end *end, int error)
+/* The folders of an era are made before the manifest names them, and nobody but the server puts
+ * anything where a segment is to be. */
+static void set_folder_unreadable(const struct data_log *log, struct log_end *end, int error)
 {
-    *end = (struct log_end){.status = error == -ENOENT ? LOG_DAMAGED : LOG_IO,
+    const bool is_damage = error == -ENOENT || error == -ENXIO;
+    *end = (struct log_end){.status = is_damage ? LOG_DAMAGED : LOG_IO,
                             .next_lsn = 1,
                             .next_group_number = 1,
                             .io_error = error};
-    snprintf(end->reason, sizeof end->reason, "the log cannot be listed: %s", strerror(-error));
+    if (error == -ENXIO)
+        snprintf(end->reason, sizeof end->reason, "%s in it is no regular file",
+                 log->segments[log->segment_count - 1].name);
+    else
+        snprintf(end->reason, sizeof end->reason, "the log cannot be listed: %s", strerror(-error));
 }
 
 static void survey_once(struct data *data, struct data_log *log)
@@ -285,8 +366,8 @@ static void survey_once(struct data *data, struct data_log *log)
     memset(log->type_counts, 0, sizeof log->type_counts);
     const int error = list_segments(log);
     if (error != 0) {
+        set_folder_unreadable(log, &log->end, error);
         free_segments(log);
-        set_folder_unreadable(&log->end, error);
         return;
     }
     const struct log_source source = source_of(data, log);

@@ -333,7 +333,50 @@ Test(holdfast_log, missing_folder_of_a_log_is_damage)
     expect_output("era-000001/core-001");
 }
 
-Test(holdfast_log, manifest_of_another_version_is_5_damaged_is_3_missing_is_4)
+/* "DIRECTORY/era-000001/core-000/NAME". */
+static const char *file_in_first_log(const char *name)
+{
+    char below[256];
+    snprintf(below, sizeof below, "era-000001/core-000/%s", name);
+    return test_directory_file(&directory, below);
+}
+
+Test(holdfast_log, a_gap_in_the_names_is_damage_even_before_an_unused_file)
+{
+    cr_assert_eq(
+        rename(file_in_first_log("000000000003.log"), file_in_first_log("000000000009.log")), 0);
+    cr_expect_eq(run("verify", directory.path, NULL, NULL), 3, "%s", output);
+    expect_output("000000000003.log is missing before it");
+    cr_assert_eq(unlink(file_in_first_log("000000000009.log")), 0);
+    cr_expect_eq(run("verify", directory.path, NULL, NULL), 0, "%s", output);
+    cr_assert_eq(
+        rename(file_in_first_log("000000000002.log"), file_in_first_log("000000000003.log")), 0);
+    cr_expect_eq(run("verify", directory.path, NULL, NULL), 3, "%s", output);
+    expect_output("000000000002.log is missing before it");
+}
+
+Test(holdfast_log, what_is_no_regular_file_is_damage_and_never_waited_for, .timeout = 20)
+{
+    const char *segment = file_in_first_log("000000000003.log");
+    cr_assert_eq(unlink(segment), 0);
+    cr_assert_eq(mkfifo(segment, 0600), 0);
+    cr_expect_eq(run("verify", directory.path, NULL, NULL), 3, "%s", output);
+    expect_output("000000000003.log in it is no regular file");
+    cr_assert_eq(unlink(segment), 0);
+    cr_assert_eq(symlink("/dev/zero", segment), 0);
+    cr_expect_eq(run("cat", directory.path, NULL, NULL), 3, "%s", output);
+    cr_assert_eq(unlink(segment), 0);
+    cr_assert_eq(mkdir(segment, 0700), 0);
+    cr_expect_eq(run("info", directory.path, NULL, NULL), 3, "%s", output);
+
+    const char *manifest = test_directory_file(&directory, "MANIFEST");
+    cr_assert_eq(unlink(manifest), 0);
+    cr_assert_eq(mkfifo(manifest, 0600), 0);
+    cr_expect_eq(run("verify", directory.path, NULL, NULL), 3, "%s", output);
+    expect_output("MANIFEST: damaged: it is no regular file");
+}
+
+Test(holdfast_log, manifest_of_another_version_is_5_damaged_or_missing_is_3)
 {
     write_manifest(LOG_FORMAT_VERSION + 1);
     cr_expect_eq(run("verify", directory.path, NULL, NULL), 5, "%s", output);
@@ -342,8 +385,25 @@ Test(holdfast_log, manifest_of_another_version_is_5_damaged_is_3_missing_is_4)
     cr_expect_eq(run("verify", directory.path, NULL, NULL), 3, "%s", output);
     expect_output("MANIFEST: damaged");
     cr_assert_eq(unlink(test_directory_file(&directory, "MANIFEST")), 0);
-    cr_expect_eq(run("verify", directory.path, NULL, NULL), 4, "%s", output);
+    cr_expect_eq(run("verify", directory.path, NULL, NULL), 3, "%s", output);
+    expect_output("has no MANIFEST but is not empty");
+}
+
+Test(holdfast_log, what_is_no_data_directory_is_4_and_told_why)
+{
+    const char *path = test_directory_file(&directory, "other");
+    cr_expect_eq(run("verify", path, NULL, NULL), 4, "%s", output);
     expect_output("No such file or directory");
+    cr_assert_eq(mkdir(path, 0755), 0);
+    cr_expect_eq(run("verify", path, NULL, NULL), 4, "%s", output);
+    expect_output("it is empty");
+    cr_expect_eq(run("verify", file_in_first_log("000000000001.log"), NULL, NULL), 4, "%s", output);
+    expect_output("it is not a directory");
+    if (getuid() == 0) /* who may read everything */
+        return;
+    cr_assert_eq(chmod(path, 0000), 0);
+    cr_expect_eq(run("verify", path, NULL, NULL), 4, "%s", output);
+    expect_output("a user who may read");
 }
 
 /* ---- usage ---- */
