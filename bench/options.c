@@ -172,10 +172,25 @@ static bool parse_share(const char *text, double *share_out)
     return isfinite(value) && value >= 0 && value <= 1;
 }
 
-static bool parse_port(const char *text, struct bench_options *options)
+#define PORT_DEFAULT "7411"
+
+static bool copy_host(struct bench_options *options, const char *host, size_t bytes)
 {
-    uint64_t port;
-    if (strspn(text, "0123456789") != strlen(text) || !units_parse_count(text, &port) ||
+    if (bytes == 0 || bytes >= sizeof options->host) {
+        return false;
+    }
+    memcpy(options->host, host, bytes);
+    options->host[bytes] = 0;
+    return true;
+}
+
+/* After the host: nothing, or a colon and a port. */
+static bool parse_port(struct bench_options *options, const char *text)
+{
+    uint64_t port = 0;
+    const char *digits = *text == 0 ? PORT_DEFAULT : text + 1;
+    if ((*text != 0 && *text != ':') || strlen(digits) > 5 ||
+        digits[strspn(digits, "0123456789")] != 0 || !units_parse_count(digits, &port) ||
         port == 0 || port > 65535) {
         return false;
     }
@@ -183,29 +198,19 @@ static bool parse_port(const char *text, struct bench_options *options)
     return true;
 }
 
-/* HOST, HOST:PORT, [HOST] or [HOST]:PORT; what has several colons and no brackets is all host. */
+/* HOST, HOST:PORT, [HOST] or [HOST]:PORT; several colons without brackets are all host. */
 static bool parse_server(const char *text, struct bench_options *options)
 {
-    const char *host = text;
-    const char *host_end = text + strcspn(text, ":");
-    const char *rest = host_end;
     if (text[0] == '[') {
-        host = text + 1;
-        host_end = host + strcspn(host, "]");
-        rest = host_end + (*host_end == ']');
-        if (rest == host_end) {
-            return false;
-        }
-    } else if (*rest == ':' && strchr(rest + 1, ':') != NULL) {
-        host_end = rest = text + strlen(text);
+        const char *end = strchr(text, ']');
+        return end != NULL && copy_host(options, text + 1, (size_t)(end - text - 1)) &&
+               parse_port(options, end + 1);
     }
-    size_t host_bytes = (size_t)(host_end - host);
-    if (host_bytes == 0 || host_bytes >= sizeof options->host) {
-        return false;
+    const char *colon = strchr(text, ':');
+    if (colon == NULL || strchr(colon + 1, ':') != NULL) {
+        colon = text + strlen(text);
     }
-    memcpy(options->host, host, host_bytes);
-    options->host[host_bytes] = 0;
-    return *rest == 0 || (*rest == ':' && parse_port(rest + 1, options));
+    return copy_host(options, text, (size_t)(colon - text)) && parse_port(options, colon);
 }
 
 static const char *kind_wants(enum option_kind kind)
@@ -352,7 +357,7 @@ enum options_outcome options_parse(int argc, char **argv, struct bench_options *
     *options = (struct bench_options){
         .scenario_name = "flash",
         .host = "127.0.0.1",
-        .port = "7411",
+        .port = PORT_DEFAULT,
         .connections = 64,
         .pipeline = 16,
         .batch = 1,

@@ -193,6 +193,9 @@ void report_print_text(const struct report *report)
 
 /* ---- JSON ---------------------------------------------------------------------------------- */
 
+/* Microseconds of an hour, and 0.6 stays 0.6. */
+enum { REAL_DIGITS = 10 };
+
 static json_t *count(uint64_t value)
 {
     return json_integer((json_int_t)value);
@@ -300,7 +303,7 @@ bool report_print_json(const struct report *report)
     if (report->verify != NULL) {
         json_object_set_new(root, "verify", verify_json(report->verify));
     }
-    bool good = json_dumpf(root, stdout, JSON_INDENT(2)) == 0;
+    bool good = json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(REAL_DIGITS)) == 0;
     json_decref(root);
     printf("\n");
     return good;
