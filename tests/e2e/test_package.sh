@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs the client library into a folder of its own, and builds an example against it in both
-# ways that other projects use: pkg-config and find_package.
+# Installs everything into a folder that was not named when the tree was configured, moves it, runs
+# the programs, and builds an example against the library in both ways that other projects use:
+# pkg-config and find_package.
 #
 #     test_package.sh CMAKE BUILD_DIR EXAMPLE.c
 set -eu
@@ -10,13 +11,17 @@ example=$3
 work=$build/scratch/package
 rm -rf "$work"
 mkdir -p "$work/project"
-"$cmake" --install "$build" --component client --prefix "$work/installed" >"$work/install.log"
+"$cmake" --install "$build" --prefix "$work/unpacked" >"$work/install.log"
+mv "$work/unpacked" "$work/installed"
 
-# the prefix is fixed when the tree is configured: say where this one is
+for program in holdfastd holdfast holdfast-log holdfast-bench; do
+  "$work/installed/bin/$program" --version >/dev/null
+done
+
 pc_dir=$(dirname "$(find "$work/installed" -name holdfast.pc)")
 lib_dir=$(dirname "$pc_dir")
 export PKG_CONFIG_PATH="$pc_dir"
-flags=$(pkg-config --define-variable=prefix="$work/installed" --cflags --libs holdfast)
+flags=$(pkg-config --cflags --libs holdfast)
 # shellcheck disable=SC2086 # flags are several words
 cc -std=c11 -Wall -Wextra -Werror -o "$work/by_pkg_config" "$example" $flags
 
