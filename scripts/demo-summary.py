@@ -30,11 +30,16 @@ def main():
     verify = report["verify"]
     line("offered", f"{report['reserve_answered']:,} clicks in {report['reserve_elapsed_s']:.1f} s, "
          f"crash and restart included: {report['reserve_per_second']:,.0f} a second")
+    line("", f"under {verify['reservations_read']:,} reservation ids: a second click repeats the id "
+         "of the first")
     line("accepted", f"{report['accepted_reservations']:,} reservations, told "
          f"{reserve.get('OK', 0) + reserve.get('DUPLICATE', 0):,} times "
          "(second clicks get the first answer again)")
     refused = {k: v for k, v in reserve.items() if k not in ("OK", "DUPLICATE", "lost")}
     line("refused", ", ".join(f"{k} {v:,}" for k, v in sorted(refused.items(), key=lambda i: -i[1])))
+    if "SOLD_OUT" in refused:
+        line("", "sold out at that moment; the units available below came back later, when holds "
+             "were cancelled or expired")
     line("then", f"{verify['confirmed']:,} paid, {verify['cancelled']:,} cancelled, "
          f"{verify['expired']:,} expired and came back")
     for name in ("accepted", "refused"):
@@ -60,13 +65,17 @@ def main():
     print(f"  {len(balanced)} of {len(items)} items balance\n")
 
     hashes = re.findall(r"state hash ([0-9a-f]{16}) at stop", server_log)
+    existing = sum(verify[state] for state in ("confirmed", "held", "cancelled", "expired"))
     checks = [
         (crash is not None, "the server was killed while the sale ran, and came back"),
         (bool(items) and len(balanced) == len(items), "stock = available + held + sold, each item"),
         (total["held"] == 0, "every unpaid hold came back"),
         (total["sold"] == verify["confirmed"], "units sold = reservations paid"),
-        (verify["good"], f"{verify['reservations_read']:,} reservations read back: each success "
-         "found again, nobody over the limit, sequence numbers without a gap"),
+        (existing == report["accepted_reservations"],
+         f"of the {verify['reservations_read']:,} reservation ids, all asked for again, "
+         f"{existing:,} exist: as many as were accepted"),
+        (verify["good"], "each of them is as it was answered, none that was refused exists, nobody "
+         "is over the limit, sequence numbers are without a gap"),
         (log_code == 0, "the log verifies"),
         (bool(hashes) and hashes[-1] in log, "the log replays to the server's last state"),
     ]
