@@ -119,7 +119,8 @@ enum {
     IO_FILE_DIRECTORY = 1 << 3,
 };
 
-/* Descriptor or negative errno. */
+/* Descriptor or negative errno. Never waits and follows no link at the path's end: what is neither
+ * a regular file nor, with IO_FILE_DIRECTORY, a directory is -ENXIO (-ENOTDIR). */
 int io_file_open(struct io *io, const char *path, uint32_t flags);
 /* Exactly `bytes`, or a negative errno (-ENODATA at the end of the file). */
 int io_file_read(struct io *io, int fd, void *buffer, size_t bytes, uint64_t offset);
@@ -137,8 +138,8 @@ int io_directory_sync(struct io *io, const char *path);
 /* Calls `entry` for every name but "." and "..", in no order. 0 or negative errno. */
 int io_directory_list(struct io *io, const char *path,
                       void (*entry)(void *context, const char *name), void *context);
-/* Takes an exclusive lock that ends with the descriptor or the process. 0, -EWOULDBLOCK when
- * another has it. */
+/* Takes an exclusive lock on a file or a directory that ends with the descriptor or the process. 0,
+ * -EWOULDBLOCK when another has it. */
 int io_file_lock(struct io *io, int fd);
 /* Fills the buffer with random bytes for ids and hash keys. */
 void io_random(struct io *io, void *buffer, size_t bytes);

@@ -580,18 +580,30 @@ void io_file_sync(struct io *io, struct io_op *op, int fd)
 
 /* ---- files: blocking ---- */
 
+static int open_directory(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+    return fd < 0 ? -errno : fd;
+}
+
+/* O_NONBLOCK is for the opening alone: a pipe's waits for its other end. */
 int io_file_open(struct io *io, const char *path, uint32_t flags)
 {
     (void)io;
-    int mode = flags & (IO_FILE_READ | IO_FILE_DIRECTORY) ? O_RDONLY : O_RDWR;
-    mode |= O_CLOEXEC;
+    struct stat status;
+    if (flags & IO_FILE_DIRECTORY)
+        return open_directory(path);
+    int mode = flags & IO_FILE_READ ? O_RDONLY : O_RDWR;
+    mode |= O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
     if (flags & IO_FILE_CREATE)
         mode |= O_CREAT | O_EXCL;
-    if (flags & IO_FILE_DIRECTORY)
-        mode |= O_DIRECTORY;
     int fd = open(path, mode, FILE_MODE);
     if (fd < 0)
-        return -errno;
+        return errno == ELOOP || errno == EISDIR ? -ENXIO : -errno;
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || fcntl(fd, F_SETFL, 0) != 0) {
+        close(fd);
+        return -ENXIO;
+    }
     /* Asked for after the opening, so that a file system that refuses (tmpfs) leaves no trace. */
     if (flags & IO_FILE_DIRECT)
         (void)fcntl(fd, F_SETFL, O_DIRECT);

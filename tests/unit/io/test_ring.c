@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 struct operation {
@@ -374,6 +375,29 @@ static void count_name(void *context, const char *name)
     counts[1] += strcmp(name, "new") == 0;
 }
 
+Test(file, what_is_no_regular_file_is_not_opened_and_not_waited_for, .timeout = 20)
+{
+    struct io *io = started(8);
+    struct test_directory directory;
+    test_directory_make(&directory);
+    const char *path = test_directory_file(&directory, "file");
+    static const uint32_t FLAGS[] = {0, IO_FILE_READ, IO_FILE_DIRECT};
+    for (size_t i = 0; i < sizeof FLAGS / sizeof FLAGS[0]; i++) {
+        cr_assert_eq(mkfifo(path, 0600), 0);
+        cr_expect_eq(io_file_open(io, path, FLAGS[i]), -ENXIO);
+        cr_assert_eq(unlink(path), 0);
+        cr_assert_eq(symlink("/dev/zero", path), 0);
+        cr_expect_eq(io_file_open(io, path, FLAGS[i]), -ENXIO);
+        cr_assert_eq(unlink(path), 0);
+        cr_assert_eq(mkdir(path, 0700), 0);
+        cr_expect_eq(io_file_open(io, path, FLAGS[i]), -ENXIO);
+        cr_assert_eq(rmdir(path), 0);
+        cr_expect_eq(io_file_open(io, "/dev/zero", FLAGS[i]), -ENXIO);
+    }
+    test_directory_remove(&directory);
+    io_destroy(&io);
+}
+
 Test(file, names_and_locks)
 {
     struct io *io = started(8);
@@ -395,6 +419,13 @@ Test(file, names_and_locks)
 
     cr_assert_eq(io_file_rename(io, old_path, new_path), 0);
     cr_assert_eq(io_directory_create(io, folder), 0);
+    fd = io_file_open(io, folder, IO_FILE_DIRECTORY);
+    second = io_file_open(io, folder, IO_FILE_DIRECTORY);
+    cr_assert_eq(io_file_lock(io, fd), 0);
+    cr_assert_eq(io_directory_sync(io, folder), 0);
+    cr_assert_eq(io_file_lock(io, second), -EWOULDBLOCK);
+    io_close(io, fd);
+    io_close(io, second);
     cr_assert_eq(io_directory_create(io, folder), 0);
     cr_assert_eq(io_directory_create(io, new_path), -ENOTDIR);
     cr_assert_eq(io_directory_create(io, test_directory_file(&directory, "no/folder")), -ENOENT);
