@@ -102,8 +102,8 @@ static const struct {
     [COLUMN_BUYER_LIMIT] = {"buyer_limit", parse_buyer_limit, false, VALUE_COUNT_HELP},
     [COLUMN_HOLD_CAP] = {"hold_cap", parse_hold_cap, false, VALUE_COUNT_HELP},
     [COLUMN_HOLD_TIME] = {"hold_time", parse_hold_time, false, VALUE_DURATION_HELP},
-    [COLUMN_OPENS_AT] = {"opens_at", parse_opens_at, false, VALUE_MOMENT_HELP},
-    [COLUMN_CLOSES_AT] = {"closes_at", parse_closes_at, false, VALUE_MOMENT_HELP},
+    [COLUMN_OPENS_AT] = {"opens_at", parse_opens_at, false, VALUE_MOMENT_OR_NONE_HELP},
+    [COLUMN_CLOSES_AT] = {"closes_at", parse_closes_at, false, VALUE_MOMENT_OR_NONE_HELP},
     [COLUMN_PAUSED] = {"paused", parse_paused, false, VALUE_BOOL_HELP},
 };
 

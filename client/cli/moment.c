@@ -6,13 +6,14 @@
 #include <string.h>
 #include <time.h>
 
-/* "....-..-..T..:..:.." with digits for the dots. */
+/* "....-..-..T..:..:.." with digits for the dots. RFC 3339 allows a space for the T. */
 static bool has_shape(const char *text)
 {
     static const char shape[] = "dddd-dd-ddTdd:dd:dd";
     for (size_t i = 0; shape[i]; i++) {
         bool is_digit = text[i] >= '0' && text[i] <= '9';
-        if (shape[i] == 'd' ? !is_digit : text[i] != shape[i])
+        bool is_space_for_t = shape[i] == 'T' && text[i] == ' ';
+        if (shape[i] == 'd' ? !is_digit : text[i] != shape[i] && !is_space_for_t)
             return false;
     }
     return true;
@@ -82,7 +83,7 @@ void moment_format(uint64_t ms, char text_out[MOMENT_TEXT_BYTES])
     time_t seconds = (time_t)(ms / 1000);
     struct tm tm;
     char date[MOMENT_TEXT_BYTES - 8];
-    if (!gmtime_r(&seconds, &tm) || strftime(date, sizeof date, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+    if (!gmtime_r(&seconds, &tm) || strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &tm) == 0)
         snprintf(text_out, MOMENT_TEXT_BYTES, "%llu ms", (unsigned long long)ms);
     else
         snprintf(text_out, MOMENT_TEXT_BYTES, "%s.%03uZ", date, (unsigned)(ms % 1000));

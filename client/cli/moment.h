@@ -13,8 +13,8 @@ struct moment {
     bool is_relative;
 };
 
-/* "2026-11-27T20:00:00Z", "2026-11-27T20:00:00.250Z" (RFC 3339 in UTC), "+15m", or "none", which is
- * 0. The whole text or nothing. */
+/* "2026-11-27T20:00:00Z", "2026-11-27T20:00:00.250Z" (RFC 3339 in UTC; a space instead of the T is
+ * good too), "+15m", or "none", which is 0. The whole text or nothing. */
 bool moment_parse(const char *text, struct moment *moment_out);
 
 static inline uint64_t moment_at(const struct moment *moment, uint64_t now_ms)
@@ -22,7 +22,7 @@ static inline uint64_t moment_at(const struct moment *moment, uint64_t now_ms)
     return moment->is_relative ? now_ms + moment->ms : moment->ms;
 }
 
-/* "2026-11-27 20:00:00.250Z". */
+/* "2026-11-27T20:00:00.250Z". */
 void moment_format(uint64_t ms, char text_out[MOMENT_TEXT_BYTES]);
 
 #endif

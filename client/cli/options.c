@@ -33,7 +33,7 @@ static const struct {
     [COMMAND_ITEM_UPDATE] = {{"item", "update"}, NULL, "change what is named", {OPTION_COUNT}},
     [COMMAND_ITEM_IMPORT] = {{"item", "import"},
                              "FILE.csv",
-                             "create all items of a file, or none",
+                             "create the items of a file, none if it is not good",
                              {OPTION_COUNT}},
     [COMMAND_RESERVE] = {{"reserve"}, NULL, "hold units for a buyer", {OPTION_COUNT}},
     [COMMAND_CONFIRM] = {{"confirm"}, NULL, "turn a hold into a sale", {OPTION_ID, OPTION_COUNT}},
@@ -178,12 +178,12 @@ static const struct {
                             "units per buyer over the whole sale; 0 = no limit"},
     [OPTION_HOLD_CAP] = {"hold-cap", "N", SET_COMMANDS, parse_hold_cap, VALUE_COUNT_HELP,
                          "open holds per buyer; 0 = no limit"},
-    [OPTION_OPENS_AT] = {"opens-at", "MOMENT", SET_COMMANDS, parse_opens_at, VALUE_MOMENT_HELP,
-                         "when the sale opens"},
-    [OPTION_CLOSES_AT] = {"closes-at", "MOMENT", SET_COMMANDS, parse_closes_at, VALUE_MOMENT_HELP,
-                          "when it closes"},
+    [OPTION_OPENS_AT] = {"opens-at", "MOMENT", SET_COMMANDS, parse_opens_at,
+                         VALUE_MOMENT_OR_NONE_HELP, "when the sale opens"},
+    [OPTION_CLOSES_AT] = {"closes-at", "MOMENT", SET_COMMANDS, parse_closes_at,
+                          VALUE_MOMENT_OR_NONE_HELP, "when it closes"},
     [OPTION_PAUSED] = {"paused", "yes|no", SET_COMMANDS, parse_paused, VALUE_BOOL_HELP,
-                       "sell nothing for now"},
+                       "yes: sell nothing until it is no again"},
     [OPTION_VALIDATE_ONLY] = {"validate-only", NULL, ONE(ITEM_CREATE) | ONE(ITEM_IMPORT), NULL,
                               NULL, "check everything, create nothing"},
     [OPTION_CORE] = {"core", "N", ONE(STAT) | ONE(PING), parse_core, "the number of a core",
@@ -216,28 +216,78 @@ static void print_option(enum cli_option option)
     printf("  %-22s %s\n", text, option_table[option].help);
 }
 
+static void print_usage(enum command command)
+{
+    const char *second = commands[command].words[1];
+    const char *operand = commands[command].operand;
+    printf("usage: holdfast %s%s%s%s%s", commands[command].words[0], second ? " " : "",
+           second ? second : "", operand ? " " : "", operand ? operand : "");
+    if (need_item & 1u << command)
+        printf(" --sku TEXT|--item ID");
+    for (int i = 0; i < 2 && commands[command].needs[i] != OPTION_COUNT; i++) {
+        enum cli_option needed = commands[command].needs[i];
+        printf(" --%s %s", option_table[needed].name, option_table[needed].argument);
+    }
+    printf(" [OPTIONS]\n\n%s\n", commands[command].help);
+}
+
+static void print_values_help(void)
+{
+    printf("\n"
+           "TIME is a span such as 500ms, 15m or 1h30m. MOMENT is a time in UTC such as\n"
+           "2026-11-27T20:00:00Z, a span from now such as +15m on the server's clock, or, where\n"
+           "there need not be one, none.\n");
+}
+
+static void print_file_help(void)
+{
+    printf("\n"
+           "FILE.csv has a header line with the columns sku and stock, and if wanted item_id,\n"
+           "buyer_limit, hold_cap, hold_time, opens_at, closes_at and paused. Nothing is created\n"
+           "unless the whole file is good and the server would create each item by itself. How\n"
+           "many places it has left is not asked: when its --max-items is reached on the way,\n"
+           "those before are created. Running it again creates what is missing.\n");
+}
+
+static void print_exit_codes(void)
+{
+    printf("\n"
+           "exit codes\n"
+           "  0  applied        1  usage, or output failed     2  refused\n"
+           "  3  not sent       4  unknown: sent and not answered, repeat it with the same --id\n"
+           "  5  bad input file\n");
+}
+
 static void print_help(void)
 {
     printf("usage: holdfast COMMAND [OPTIONS]\n\ncommands\n");
     for (enum command command = 0; command < COMMAND_COUNT; command++)
         print_command(command);
-    printf("\noptions\n");
+    printf("\noptions; 'holdfast COMMAND --help' tells which go with a command\n");
     for (enum cli_option option = 0; option < OPTION_COUNT; option++)
         print_option(option);
-    printf("\n"
-           "TIME is a span such as 500ms, 15m or 1h30m. MOMENT is a time in UTC such as\n"
-           "2026-11-27T20:00:00Z, a span from now such as +15m on the server's clock, or none.\n"
-           "\n"
-           "FILE.csv has a header line with the columns sku and stock, and if wanted item_id,\n"
-           "buyer_limit, hold_cap, hold_time, opens_at, closes_at and paused. It is read to the\n"
-           "end and checked on the server before the first item is created; if others create\n"
-           "items or fill the server meanwhile, some may be created and some not. Running it\n"
-           "again is harmless.\n"
-           "\n"
-           "exit codes\n"
-           "  0  applied        1  usage, or output failed     2  refused\n"
-           "  3  not sent       4  unknown: sent and not answered, repeat it with the same --id\n"
-           "  5  bad input file\n");
+    print_values_help();
+    print_file_help();
+    print_exit_codes();
+}
+
+static void print_command_help(enum command command)
+{
+    print_usage(command);
+    printf("\noptions\n");
+    for (enum cli_option option = 0; option < OPTION_COUNT; option++) {
+        if (option_table[option].commands & 1u << command)
+            print_option(option);
+    }
+    print_values_help();
+    if (command == COMMAND_ITEM_IMPORT)
+        print_file_help();
+    print_exit_codes();
+}
+
+const char *option_name(enum cli_option option)
+{
+    return option_table[option].name;
 }
 
 /* ---- parsing ---- */
@@ -259,6 +309,10 @@ static void default_options(struct options *options)
 
 static bool set_option(struct options *options, enum cli_option option, const char *argument)
 {
+    if (options->given[option]) {
+        fprintf(stderr, "holdfast: --%s is given twice\n", option_table[option].name);
+        return false;
+    }
     options->given[option] = true;
     if (!option_table[option].parse || option_table[option].parse(options, argument))
         return true;
@@ -352,6 +406,12 @@ static bool options_fit_command(const struct options *options)
         fprintf(stderr, "holdfast: which item? --item or --sku is needed\n");
         return false;
     }
+    /* an item is created with both; anything else names it by one of them */
+    if (options->command != COMMAND_ITEM_CREATE && options->given[OPTION_ITEM] &&
+        options->given[OPTION_SKU]) {
+        fprintf(stderr, "holdfast: --item and --sku both name the item: give one of them\n");
+        return false;
+    }
     return true;
 }
 
@@ -360,10 +420,14 @@ bool options_parse(struct options *options, int argc, char **argv, int *exit_out
     default_options(options);
     bool is_good = read_options(options, argc, argv);
     if (options->given[OPTION_HELP] || options->given[OPTION_VERSION]) {
-        if (options->given[OPTION_HELP])
+        int taken;
+        enum command command = find_command(argv + optind, argc - optind, &taken);
+        if (!options->given[OPTION_HELP])
+            printf("holdfast %s\n", HOLDFAST_VERSION);
+        else if (command == COMMAND_COUNT)
             print_help();
         else
-            printf("holdfast %s\n", HOLDFAST_VERSION);
+            print_command_help(command);
         *exit_out = EXIT_APPLIED;
         return false;
     }

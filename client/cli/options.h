@@ -83,6 +83,9 @@ struct options {
     uint32_t core;
 };
 
+/* Without the dashes, such as "hold-time". */
+const char *option_name(enum cli_option option);
+
 /* True: run the command. False: help was printed or something is wrong, exit with `*exit_out`. */
 bool options_parse(struct options *options, int argc, char **argv, int *exit_out);
 

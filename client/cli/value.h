@@ -21,8 +21,9 @@ bool value_parse_stock(const char *text, int64_t *value_out);
 #define VALUE_BOOL_HELP "yes or no"
 bool value_parse_bool(const char *text, bool *value_out);
 
-#define VALUE_DURATION_HELP "a time span such as 500ms, 15m or 1h30m"
-#define VALUE_MOMENT_HELP   "a time such as 2026-11-27T20:00:00Z, or +15m from now, or none"
+#define VALUE_DURATION_HELP       "a time span such as 500ms, 15m or 1h30m"
+#define VALUE_MOMENT_HELP         "a time such as 2026-11-27T20:00:00Z, or +15m from now"
+#define VALUE_MOMENT_OR_NONE_HELP VALUE_MOMENT_HELP ", or none"
 
 /* Well-formed UTF-8, 1 to HF_SKU_BYTES_MAX bytes, without control characters. */
 #define VALUE_SKU_HELP "1 to 64 bytes of UTF-8 without control characters"

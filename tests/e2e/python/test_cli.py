@@ -110,6 +110,10 @@ def test_usage(cli, checks):
         checks.check("help names " + word, word in out, out)
     out = cli.expect("version is printed", APPLIED, "--version")
     checks.check("version is one line", re.fullmatch(r"holdfast \d+\.\d+\.\d+\n", out), out)
+    out = cli.expect("a command's help is printed", APPLIED, "extend", "--help")
+    checks.check("it tells what is needed", out.startswith(
+        "usage: holdfast extend --sku TEXT|--item ID --id HEX --until MOMENT [OPTIONS]"), out)
+    checks.check("and nothing of other commands", "--json" in out and "--stock" not in out, out)
     wrong = [
         ([], "a command is needed"),
         (["frobnicate"], "no command 'frobnicate'"),
@@ -122,6 +126,12 @@ def test_usage(cli, checks):
         (["item", "update", "--sku", "A"], "nothing to change"),
         (["cancel", "--sku", "A"], "--id is needed"),
         (["extend", "--sku", "A", "--id", "1" * 32], "--until is needed"),
+        (["extend", "--sku", "A", "--id", "1" * 32, "--until", "none"],
+         "--until: 'none' is not a time such as .* from now\n"),
+        (["reserve", "--sku", "A", "--quantity", "1", "--quantity", "2"],
+         "--quantity is given twice"),
+        (["ping", "--json", "--json"], "--json is given twice"),
+        (["item", "show", "--sku", "A", "--item", "5"], "--item and --sku both name the item"),
         (["ping", "--stock", "5"], "--stock does not go with this command"),
         (["ping", "--nonsense"], "nonsense"),
         (["ping", "--timeout", "fast"], "--timeout: 'fast' is not a time span"),
@@ -206,6 +216,12 @@ def test_holds(cli, checks):
     checks.equal("says so", (refused.get("outcome"), refused.get("result")),
                  ("REFUSED", "BUYER_LIMIT"))
     held = cli.expect_json("reserve in JSON", APPLIED, "reserve", "--sku", "LAMP")
+    told = re.search(r"expires +(\S+)", cli.expect("show the hold", APPLIED, "show", "--sku",
+                                                   "LAMP", "--id", held["id"]))
+    checks.check("times are RFC 3339", re.fullmatch(r"[-0-9]{10}T[:0-9]{8}\.\d{3}Z", told[1]), told)
+    again = cli.expect_json("a time that was printed is good input", APPLIED, "extend", "--sku",
+                            "LAMP", "--id", held["id"], "--until", told[1])
+    checks.equal("and means the same", again.get("expires_ms"), held["expires_ms"])
     cancelled = cli.expect_json("cancel", APPLIED, "cancel", "--sku", "LAMP", "--id", held["id"])
     checks.equal("cancelled", cancelled.get("state"), "CANCELLED")
     cli.expect("an unknown hold", REFUSED, "show", "--sku", "LAMP", "--id", "1" * 32,
