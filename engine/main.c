@@ -316,6 +316,8 @@ static enum exit_code code_of_server(enum server_status status)
         return EXIT_USAGE;
     case SERVER_CANNOT_LISTEN:
         return EXIT_CANNOT_LISTEN;
+    case SERVER_PERMISSION:
+        return EXIT_PERMISSION;
     default:
         return EXIT_IO;
     }
@@ -323,12 +325,14 @@ static enum exit_code code_of_server(enum server_status status)
 
 /* ---- threads ---- */
 
+/* The main thread and all cores go through the start in step: the cores load; the main thread binds
+ * the port and begins the era; the cores open their logs; the main thread opens the server; the
+ * cores serve. At each step the one side works while the other waits. */
 struct core_thread {
     pthread_t thread;
     struct core *core;
-    pthread_barrier_t *loaded; /* all cores have read their logs */
-    pthread_barrier_t *opened; /* the main thread has opened the server */
-    enum server_status load_status;
+    pthread_barrier_t *step;
+    enum server_status status; /* of the last step */
     char message[SERVER_MESSAGE_BYTES];
 };
 
@@ -337,9 +341,12 @@ static void *run_core(void *context)
     struct core_thread *thread = context;
     enum core_status status;
 
-    thread->load_status = core_load(thread->core, thread->message);
-    pthread_barrier_wait(thread->loaded);
-    pthread_barrier_wait(thread->opened);
+    thread->status = core_load(thread->core, thread->message);
+    pthread_barrier_wait(thread->step);
+    pthread_barrier_wait(thread->step);
+    thread->status = core_open(thread->core, thread->message);
+    pthread_barrier_wait(thread->step);
+    pthread_barrier_wait(thread->step);
     do
         status = core_turn(thread->core);
     while (status == CORE_RUNNING);
@@ -348,38 +355,49 @@ static void *run_core(void *context)
     return NULL;
 }
 
-/* The threads block the signals that stop the server; this one does not while they load, so that a
- * stop then ends the process at once. Nothing is lost by that: the next start finds what
- * this one found. */
+/* Waits until all cores have done their step; the process ends when one has failed. The threads
+ * block the signals that stop the server; this one takes them while it waits here, so that a long
+ * loading can be stopped. */
+static void wait_for_cores(struct core_thread *threads, uint32_t core_count,
+                           pthread_barrier_t *step, const sigset_t *signals)
+{
+    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+    pthread_barrier_wait(step);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+    for (uint32_t i = 0; i < core_count; i++)
+        if (threads[i].status != SERVER_OK)
+            fail(code_of_server(threads[i].status), threads[i].message);
+}
+
 static void start_threads(struct server *server, uint32_t core_count, struct core_thread *threads,
-                          pthread_barrier_t *loaded, pthread_barrier_t *opened,
-                          const sigset_t *signals)
+                          pthread_barrier_t *step, const sigset_t *signals)
 {
     pthread_sigmask(SIG_BLOCK, signals, NULL);
-    pthread_barrier_init(loaded, NULL, core_count + 1);
-    pthread_barrier_init(opened, NULL, core_count + 1);
+    pthread_barrier_init(step, NULL, core_count + 1);
     for (uint32_t i = 0; i < core_count; i++) {
         threads[i].core = server_core(server, i);
-        threads[i].loaded = loaded;
-        threads[i].opened = opened;
+        threads[i].step = step;
         if (pthread_create(&threads[i].thread, NULL, run_core, &threads[i]) != 0)
             fail(EXIT_NO_MEMORY, "the system refuses to start a thread; lower --cores");
     }
-    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
-    pthread_barrier_wait(loaded);
-    pthread_sigmask(SIG_BLOCK, signals, NULL);
-    for (uint32_t i = 0; i < core_count; i++)
-        if (threads[i].load_status != SERVER_OK)
-            fail(code_of_server(threads[i].load_status), threads[i].message);
 }
 
 /* ---- signals ---- */
+
+/* A stop while loading: nothing was served, and the next start finds what this one found. */
+static void stop_at_once(int number)
+{
+    (void)number;
+    _exit(EXIT_CLEAN);
+}
 
 static void prepare_signals(sigset_t *signals)
 {
     sigemptyset(signals);
     sigaddset(signals, SIGTERM);
     sigaddset(signals, SIGINT);
+    signal(SIGTERM, stop_at_once);
+    signal(SIGINT, stop_at_once);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN); /* survives the terminal it was started from */
 }
@@ -434,7 +452,7 @@ int main(int argc, char **argv)
     static struct options options;
     static struct data_directory directory;
     static struct core_thread threads[LOG_CORE_COUNT_MAX];
-    pthread_barrier_t loaded, opened;
+    pthread_barrier_t step;
     char message[SERVER_MESSAGE_BYTES];
     enum server_status status;
     uint16_t port;
@@ -463,12 +481,19 @@ int main(int argc, char **argv)
     status = server_load_past_eras(server, message);
     if (status != SERVER_OK)
         fail(code_of_server(status), message);
-    start_threads(server, options.server.core_count, threads, &loaded, &opened, &signals);
-    status = server_open(server, options.host, options.port, &port, message);
+    start_threads(server, options.server.core_count, threads, &step, &signals);
+    wait_for_cores(threads, options.server.core_count, &step, &signals);
+    status = server_bind(server, options.host, options.port, &port, message);
     if (status != SERVER_OK)
         fail(code_of_server(status), message);
+    directory_status = data_directory_begin_era(&directory);
+    if (directory_status != DATA_DIRECTORY_OK)
+        fail(code_of_directory(directory_status), directory.message);
+    pthread_barrier_wait(&step);
+    wait_for_cores(threads, options.server.core_count, &step, &signals);
+    server_open(server);
     say_ready(&options, server, port, now_ms() - started_ms);
-    pthread_barrier_wait(&opened);
+    pthread_barrier_wait(&step);
 
     wait_for_stop(&signals);
     server_stop(server);
@@ -476,8 +501,7 @@ int main(int argc, char **argv)
         pthread_join(threads[i].thread, NULL);
     diag(DIAG_INFO, "state hash %016llx at stop",
          (unsigned long long)server_totals(server).state_hash);
-    pthread_barrier_destroy(&loaded);
-    pthread_barrier_destroy(&opened);
+    pthread_barrier_destroy(&step);
     server_destroy(&server);
     data_directory_close(&directory);
     io_destroy(&io);

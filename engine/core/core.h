@@ -6,7 +6,9 @@
  *     jobs from other cores → what is due → frames → decide, append, commit → write the group
  *                                                   → replies whose records are durable → send
  *
- * main.c makes the cores, gives each a thread, and lets them load, then serve. */
+ * main.c makes the cores, gives each a thread, and lets them load, then open, then serve. Up to the
+ * opening nothing is written that a failed start would have to take back: all logs are read and the
+ * port is bound, and only then a new era is begun and the logs are opened for writing. */
 
 #include "io/io.h"
 #include "wal/data_directory.h"
@@ -40,6 +42,7 @@ enum server_status {
     SERVER_NO_MEMORY,
     SERVER_TOO_SMALL, /* the log holds more than the sizes given allow */
     SERVER_CANNOT_LISTEN,
+    SERVER_PERMISSION, /* a file may not be read or written */
 };
 
 enum { SERVER_MESSAGE_BYTES = 512 };
@@ -54,10 +57,13 @@ struct server *server_create(const struct server_options *options, struct data_d
 /* Reads the logs of past eras. Before the cores load. */
 enum server_status server_load_past_eras(struct server *server, char *message_out);
 
-/* After all cores have loaded: clocks, filters, listening sockets. Port "0" lets the system choose.
- */
-enum server_status server_open(struct server *server, const char *host, const char *port,
+/* After all cores have loaded: the listening sockets. Port "0" lets the system choose. A client
+ * that connects waits until the server is open. */
+enum server_status server_bind(struct server *server, const char *host, const char *port,
                                uint16_t *port_out, char *message_out);
+
+/* Bound, and all cores are open: clocks, filters, the first clients. */
+void server_open(struct server *server);
 
 struct core *server_core(struct server *server, uint32_t index);
 
@@ -78,8 +84,11 @@ void server_destroy(struct server **server);
 
 /* ---- a core's own thread ---- */
 
-/* Reads the core's log of the newest era and opens it for writing. First call of the thread. */
+/* Reads the core's log of the newest era. First call of the thread. */
 enum server_status core_load(struct core *core, char *message_out);
+
+/* Opens that log for writing. The era is begun (data_directory_begin_era()). */
+enum server_status core_open(struct core *core, char *message_out);
 
 enum core_status {
     CORE_RUNNING,

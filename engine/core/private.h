@@ -37,9 +37,10 @@ struct core {
     struct stock *stock;
     struct wal *wal;
     struct engine_clock clock;
-    uint64_t now_ms;         /* engine time of this turn */
-    uint64_t opened_ms;      /* engine time at which serving began */
-    uint64_t loaded_time_ms; /* latest time found in the logs that were read for this core */
+    uint64_t now_ms;           /* engine time of this turn */
+    uint64_t opened_ms;        /* engine time at which serving began */
+    struct log_end loaded_end; /* where the core's log of the newest era ends */
+    uint64_t loaded_time_ms;   /* latest time found in the logs that were read for this core */
     struct filter filter;
     struct job_pool jobs;
     struct job_list waiting; /* jobs done, whose records are not durable yet */

@@ -18,6 +18,8 @@ static enum server_status status_of(enum data_directory_status status)
         return SERVER_DAMAGED;
     case DATA_DIRECTORY_VERSION:
         return SERVER_VERSION;
+    case DATA_DIRECTORY_PERMISSION:
+        return SERVER_PERMISSION;
     default:
         return SERVER_IO_ERROR;
     }
@@ -108,21 +110,24 @@ enum server_status server_load_past_eras(struct server *server, char *message_ou
 enum server_status core_load(struct core *core, char *message_out)
 {
     struct server *server = core->server;
+    uint32_t newest_era = server->directory->manifest.era_count - 1;
+
+    io_start(core->io);
+    enum server_status status =
+        read_log(server, core, core->io, newest_era, core->index, &core->loaded_end, message_out);
+    if (status == SERVER_OK && core->loaded_end.time_ms > core->loaded_time_ms)
+        core->loaded_time_ms = core->loaded_end.time_ms;
+    return status;
+}
+
+enum server_status core_open(struct core *core, char *message_out)
+{
+    struct server *server = core->server;
     const struct wal_options options = {
         .durability = server->options.durability,
         .segment_bytes = server->options.segment_bytes,
         .core = core->index,
     };
-    struct log_end end;
-
-    io_start(core->io);
-    enum server_status status =
-        read_log(server, core, core->io, server->directory->manifest.era_count - 1, core->index,
-                 &end, message_out);
-    if (status != SERVER_OK)
-        return status;
-    if (end.time_ms > core->loaded_time_ms)
-        core->loaded_time_ms = end.time_ms;
-    core->wal = wal_open(core->io, server->directory, &options, &end, message_out);
+    core->wal = wal_open(core->io, server->directory, &options, &core->loaded_end, message_out);
     return core->wal == NULL ? SERVER_IO_ERROR : SERVER_OK;
 }

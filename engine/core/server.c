@@ -235,11 +235,9 @@ static int listen_all(struct server *server, const char *host, const char *port)
     return 0;
 }
 
-enum server_status server_open(struct server *server, const char *host, const char *port,
+enum server_status server_bind(struct server *server, const char *host, const char *port,
                                uint16_t *port_out, char *message_out)
 {
-    start_clocks(server);
-    fill_filters(server);
     int error = listen_all(server, host, port);
     if (error != 0) {
         snprintf(message_out, SERVER_MESSAGE_BYTES, "cannot listen on %s:%s: %s; %s", host, port,
@@ -249,10 +247,16 @@ enum server_status server_open(struct server *server, const char *host, const ch
                                       : "choose an address of this machine with --listen");
         return SERVER_CANNOT_LISTEN;
     }
-    for (uint32_t i = 0; i < server->options.core_count; i++)
-        net_listen(server->cores[i].net, server->listen_fds[i]);
     *port_out = io_listen_port(server->ios[0], server->listen_fds[0]);
     return SERVER_OK;
+}
+
+void server_open(struct server *server)
+{
+    start_clocks(server);
+    fill_filters(server);
+    for (uint32_t i = 0; i < server->options.core_count; i++)
+        net_listen(server->cores[i].net, server->listen_fds[i]);
 }
 
 /* ---- stopping ---- */

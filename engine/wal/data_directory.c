@@ -1,6 +1,6 @@
 /* The directory is made from the bottom up: what a name refers to is on disk before the name is.
  *
- *     PATH/LOCK                 flock()ed while a server runs
+ *     PATH                      flock()ed itself while a server runs: a file in it could be removed
  *     PATH/MANIFEST             replaced by rename: MANIFEST.new is written and synced before
  *     PATH/era-000001/core-000/000000000001.log ...
  *     PATH/era-000001/core-000/torn-TIME-CORE-SEGMENT     what was cut from a torn tail
@@ -49,6 +49,8 @@ static const char *advice(int error)
         return "make room on the disk";
     case -ENOENT:
         return "make the folder above it first";
+    case -ENOTDIR:
+        return "it is not a directory: name one";
     case -EMFILE:
     case -ENFILE:
         return "raise the limit on open files (ulimit -n)";
@@ -57,10 +59,18 @@ static const char *advice(int error)
     }
 }
 
-/* Writes the message for a failed system call and returns its status. */
+/* Writes the message for a failed system call and returns its status. -ENXIO comes from opening: it
+ * is there, but nothing that a server made. */
 static enum data_directory_status fail(char *message_out, const char *path, const char *action,
                                        int error)
 {
+    if (error == -ENXIO) {
+        text(message_out, DATA_DIRECTORY_MESSAGE_BYTES,
+             "%s: damaged: it is no regular file but a link, a pipe or the like; bring it back "
+             "from a copy of the directory",
+             path);
+        return DATA_DIRECTORY_DAMAGED;
+    }
     text(message_out, DATA_DIRECTORY_MESSAGE_BYTES, "%s: cannot %s: %s; %s", path, action,
          strerror(-error), advice(error));
     return error == -EACCES || error == -EPERM || error == -EROFS ? DATA_DIRECTORY_PERMISSION
@@ -177,6 +187,7 @@ static enum data_directory_status write_manifest(struct data_directory *director
     return sync_folder(directory->io, directory->path, directory->message);
 }
 
+/* A new newest era, in memory only. */
 static enum data_directory_status add_era(struct data_directory *directory, uint32_t core_count)
 {
     struct log_manifest *manifest = &directory->manifest;
@@ -190,13 +201,11 @@ static enum data_directory_status add_era(struct data_directory *directory, uint
     }
     uint64_t era =
         manifest->era_count == 0 ? 1 : manifest->eras[manifest->era_count - 1].number + 1;
-    enum data_directory_status status = make_era(directory, era, core_count);
-    if (status != DATA_DIRECTORY_OK)
-        return status;
     manifest->eras[manifest->era_count].number = era;
     manifest->eras[manifest->era_count].core_count = core_count;
     manifest->era_count++;
-    return write_manifest(directory);
+    directory->is_era_pending = true;
+    return DATA_DIRECTORY_OK;
 }
 
 /* ---- opening ---- */
@@ -210,6 +219,7 @@ struct listing {
 
 static void note_name(void *context, const char *name)
 {
+    /* LOCK: made by early versions, of no meaning */
     static const char *const OURS[] = {"LOCK", "MANIFEST.new", "lost+found"};
     struct listing *listing = context;
     char first_era[LOG_NAME_BYTES_MAX];
@@ -261,6 +271,26 @@ static enum data_directory_status refuse_foreign(struct data_directory *director
     return DATA_DIRECTORY_DAMAGED;
 }
 
+/* mkdir() says "no such file" for a parent that is missing, and some file systems (/proc) say it
+ * for any new name. */
+static enum data_directory_status make_data_folder(struct data_directory *directory)
+{
+    char parent[PATH_BYTES];
+    int error = io_directory_create(directory->io, directory->path);
+    if (error == 0)
+        return DATA_DIRECTORY_OK;
+    parent_path_of(directory->path, parent);
+    int fd = error == -ENOENT ? io_file_open(directory->io, parent, IO_FILE_DIRECTORY) : -1;
+    if (fd < 0)
+        return fail(directory->message, directory->path, "make this folder", error);
+    io_close(directory->io, fd);
+    text(directory->message, sizeof directory->message,
+         "%s: cannot make this folder: the file system of %s has no room for folders of ours; "
+         "name a directory elsewhere",
+         directory->path, parent);
+    return DATA_DIRECTORY_IO;
+}
+
 /* Makes the directory if it is missing. */
 static enum data_directory_status look_into(struct data_directory *directory,
                                             bool *has_manifest_out)
@@ -268,7 +298,7 @@ static enum data_directory_status look_into(struct data_directory *directory,
     struct listing listing = {0};
     int error = io_directory_list(directory->io, directory->path, note_name, &listing);
     if (error == -ENOENT) {
-        enum data_directory_status status = make_folder(directory, directory->path);
+        enum data_directory_status status = make_data_folder(directory);
         if (status != DATA_DIRECTORY_OK)
             return status;
         error = io_directory_list(directory->io, directory->path, note_name, &listing);
@@ -287,13 +317,9 @@ static enum data_directory_status look_into(struct data_directory *directory,
 
 static enum data_directory_status lock(struct data_directory *directory)
 {
-    char path[PATH_BYTES];
-    path_of(directory, "LOCK", path);
-    int fd = io_file_open(directory->io, path, IO_FILE_CREATE);
-    if (fd == -EEXIST)
-        fd = io_file_open(directory->io, path, 0);
+    int fd = io_file_open(directory->io, directory->path, IO_FILE_DIRECTORY);
     if (fd < 0)
-        return fail(directory->message, path, "open this file", fd);
+        return fail(directory->message, directory->path, "open this folder", fd);
     int error = io_file_lock(directory->io, fd);
     if (error == 0) {
         directory->lock_fd = fd;
@@ -301,11 +327,11 @@ static enum data_directory_status lock(struct data_directory *directory)
     }
     io_close(directory->io, fd);
     if (error != -EWOULDBLOCK)
-        return fail(directory->message, path, "lock this file", error);
+        return fail(directory->message, directory->path, "lock this folder", error);
     text(directory->message, sizeof directory->message,
-         "%s: in use by another process, which holds %s; stop that server or name another "
-         "directory",
-         directory->path, path);
+         "%s: in use by another process, which holds the lock on this folder; stop that server or "
+         "name another directory",
+         directory->path);
     return DATA_DIRECTORY_IN_USE;
 }
 
@@ -343,27 +369,14 @@ static enum data_directory_status read_manifest(struct data_directory *directory
     return DATA_DIRECTORY_DAMAGED;
 }
 
-/* The name of a new directory is in its parent. A parent that this user may not read was prepared
- * by somebody else, long enough ago. */
-static enum data_directory_status sync_parent(struct data_directory *directory)
-{
-    char parent[PATH_BYTES];
-    parent_path_of(directory->path, parent);
-    int error = io_directory_sync(directory->io, parent);
-    if (error != 0 && error != -EACCES)
-        return fail(directory->message, parent, "sync this folder", error);
-    return DATA_DIRECTORY_OK;
-}
-
-static enum data_directory_status make_manifest(struct data_directory *directory,
-                                                uint32_t core_count)
+static enum data_directory_status new_manifest(struct data_directory *directory,
+                                               uint32_t core_count)
 {
     struct log_manifest *manifest = &directory->manifest;
     memset(manifest, 0, sizeof *manifest);
     manifest->version = LOG_FORMAT_VERSION;
     io_random(directory->io, &manifest->server_id, sizeof manifest->server_id);
-    enum data_directory_status status = sync_parent(directory); /* a manifest means it was done */
-    return status == DATA_DIRECTORY_OK ? add_era(directory, core_count) : status;
+    return add_era(directory, core_count);
 }
 
 /* Before an era is closed its logs are made whole, while nobody else reads them. */
@@ -389,7 +402,7 @@ static enum data_directory_status open_locked(struct data_directory *directory, 
     if (status != DATA_DIRECTORY_OK)
         return status;
     if (!has_manifest)
-        return make_manifest(directory, core_count);
+        return new_manifest(directory, core_count);
     status = read_manifest(directory);
     if (status != DATA_DIRECTORY_OK)
         return status;
@@ -429,6 +442,36 @@ enum data_directory_status data_directory_open(struct data_directory *directory,
     return status;
 }
 
+/* The name of a new directory is in its parent. A parent that this user may not read was prepared
+ * by somebody else, long enough ago. */
+static enum data_directory_status sync_parent(struct data_directory *directory)
+{
+    char parent[PATH_BYTES];
+    parent_path_of(directory->path, parent);
+    int error = io_directory_sync(directory->io, parent);
+    if (error != 0 && error != -EACCES)
+        return fail(directory->message, parent, "sync this folder", error);
+    return DATA_DIRECTORY_OK;
+}
+
+enum data_directory_status data_directory_begin_era(struct data_directory *directory)
+{
+    const struct log_manifest *manifest = &directory->manifest;
+    enum data_directory_status status = DATA_DIRECTORY_OK;
+    if (!directory->is_era_pending)
+        return DATA_DIRECTORY_OK;
+    if (manifest->era_count == 1)
+        status = sync_parent(directory); /* a manifest means it was done */
+    if (status == DATA_DIRECTORY_OK)
+        status = make_era(directory, manifest->eras[manifest->era_count - 1].number,
+                          manifest->eras[manifest->era_count - 1].core_count);
+    if (status == DATA_DIRECTORY_OK)
+        status = write_manifest(directory);
+    if (status == DATA_DIRECTORY_OK)
+        directory->is_era_pending = false;
+    return status;
+}
+
 void data_directory_close(struct data_directory *directory)
 {
     if (directory->lock_fd >= 0)
@@ -450,7 +493,8 @@ struct reading {
     const struct data_directory *directory;
     char core_path[PATH_BYTES];
     uint32_t core;
-    bool is_era_closed; /* a newer one was begun: nobody writes here any more */
+    bool is_era_closed;  /* a newer one was begun: nobody writes here any more */
+    bool is_era_pending; /* not begun: its folders may be missing */
     struct segment_file *files;
     uint32_t file_count;
     uint32_t file_room;
@@ -524,6 +568,8 @@ static enum data_directory_status find_sizes(struct reading *reading)
 static enum data_directory_status find_segments(struct reading *reading)
 {
     int error = io_directory_list(reading->io, reading->core_path, note_segment, reading);
+    if (error == -ENOENT && reading->is_era_pending)
+        return DATA_DIRECTORY_OK;
     if (error == -ENOENT) {
         text(reading->message_out, DATA_DIRECTORY_MESSAGE_BYTES,
              "%s: damaged: the MANIFEST names this folder, but it is missing; bring it back from a "
@@ -764,11 +810,13 @@ enum data_directory_status data_directory_read_log(struct data_directory *direct
 {
     hf_assert(era_index < directory->manifest.era_count);
     hf_assert(core < directory->manifest.eras[era_index].core_count);
+    const bool is_newest = era_index + 1 == directory->manifest.era_count;
     struct reading reading = {
         .io = io,
         .directory = directory,
         .core = core,
-        .is_era_closed = era_index + 1 < directory->manifest.era_count,
+        .is_era_closed = !is_newest,
+        .is_era_pending = is_newest && directory->is_era_pending,
         .fd = -1,
         .message_out = message_out,
     };

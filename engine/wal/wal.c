@@ -483,6 +483,7 @@ struct wal *wal_open(struct io *io, const struct data_directory *directory,
                      char *message_out)
 {
     hf_assert(end->status == LOG_GOOD);
+    hf_assert(!directory->is_era_pending);
     hf_assert(options->segment_bytes >= LOG_SEGMENT_BYTES_MIN);
     hf_assert(options->segment_bytes % SLICE_BYTES == 0);
     uint32_t era_index = directory->manifest.era_count - 1;

@@ -32,9 +32,9 @@ struct wal_options {
     uint32_t core;
 };
 
-/* A writer that goes on at `end` in the newest era. Blocking: makes the first segment when there is
- * none. `directory` is kept until wal_close(). On failure NULL, and `message_out` (512 bytes) tells
- * why. */
+/* A writer that goes on at `end` in the newest era, which is begun. Blocking: makes the first
+ * segment when there is none. `directory` is kept until wal_close(). On failure NULL, and
+ * `message_out` (512 bytes) tells why. */
 struct wal *wal_open(struct io *io, const struct data_directory *directory,
                      const struct wal_options *options, const struct log_end *end,
                      char *message_out);

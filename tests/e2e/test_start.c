@@ -322,6 +322,16 @@ static void torn_tail_is_cut_and_kept_as_a_copy(void)
     wanted_start = "";
 }
 
+/* Opening a pipe waits for its other end, which never comes. */
+static void pipe_in_place_of_a_segment_is_refused(void)
+{
+    const struct server_options options = options_on("pipe");
+    fill(&options, 1000);
+    const char *segment = find_file(options.data, "000000000001.log");
+    check_must(unlink(segment) == 0 && mkfifo(segment, 0600) == 0, "%s", strerror(errno));
+    check_refused(&options, SERVER_EXIT_DAMAGED, "000000000001.log");
+}
+
 static void folder_that_cannot_be_made_is_named(void)
 {
     const struct server_options options = options_on("no/such/parent");
@@ -341,10 +351,30 @@ static void data_directory_without_permission_is_refused(void)
         options.uid = NOBODY;
         chmod(folder, 0755);
     }
-    chmod(data, getuid() == 0 ? 0700 : 0500);
+    chmod(data, getuid() == 0 ? 0700 : 0000);
     check_refused(&options, SERVER_EXIT_PERMISSION, data);
     chmod(data, 0700);
     options.uid = 0;
+    check_opens_with(&options, hash);
+    scratch_remove(folder);
+}
+
+static void segment_without_permission_is_refused(void)
+{
+    char folder[] = "/tmp/holdfast-segment-XXXXXX";
+    char data[64];
+    check_must(mkdtemp(folder) != NULL, "mkdtemp: %s", strerror(errno));
+    snprintf(data, sizeof data, "%s/data", folder);
+    struct server_options options = {.data = data, .cores = core_count};
+    if (getuid() == 0) {
+        check_must(chown(folder, NOBODY, NOBODY) == 0, "chown: %s", strerror(errno));
+        options.uid = NOBODY;
+    }
+    const uint64_t hash = fill(&options, 1000);
+    const char *segment = find_file(data, "000000000001.log");
+    chmod(segment, 0000);
+    check_refused(&options, SERVER_EXIT_PERMISSION, "000000000001.log");
+    chmod(segment, 0600);
     check_opens_with(&options, hash);
     scratch_remove(folder);
 }
@@ -370,21 +400,77 @@ static void ordinary_user_can_run_the_server(void)
  * The machine
  * ---------------------------------------------------------------------------------------------- */
 
-static void port_in_use_is_refused(void)
+/* A socket on a port of its own; `listen_on` (64 bytes) names it. */
+static int take_port(char *listen_on)
 {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t bytes = sizeof address;
-    char listen_on[64];
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     check_must(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
                    listen(fd, 1) == 0 && getsockname(fd, (struct sockaddr *)&address, &bytes) == 0,
                "%s", strerror(errno));
-    snprintf(listen_on, sizeof listen_on, "127.0.0.1:%u", ntohs(address.sin_port));
+    snprintf(listen_on, 64, "127.0.0.1:%u", ntohs(address.sin_port));
+    return fd;
+}
+
+static void port_in_use_is_refused(void)
+{
+    char listen_on[64];
+    const int fd = take_port(listen_on);
     struct server_options options = options_on("port");
     options.listen = listen_on;
     check_refused(&options, SERVER_EXIT_LISTEN, listen_on);
     close(fd);
+}
+
+enum { MANIFEST_BYTES_MAX = 4096 };
+
+static void read_manifest(const char *data, char *text)
+{
+    char path[SCRATCH_PATH_BYTES + 128];
+    snprintf(path, sizeof path, "%s/MANIFEST", data);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    memset(text, 0, MANIFEST_BYTES_MAX);
+    check_must(fd >= 0 && read(fd, text, MANIFEST_BYTES_MAX - 1) > 0, "%s: %s", path,
+               strerror(errno));
+    close(fd);
+}
+
+/* Another number of cores begins an era, but only of a server that serves. */
+static void start_that_fails_begins_no_era(void)
+{
+    char before[MANIFEST_BYTES_MAX], after[MANIFEST_BYTES_MAX];
+    char listen_on[64], segment[SCRATCH_PATH_BYTES + 128];
+    uint8_t byte;
+    struct server_options options = options_on("no_era");
+    const uint64_t hash = fill(&options, 20000);
+    read_manifest(options.data, before);
+
+    const int fd = take_port(listen_on);
+    options.cores = core_count + 1;
+    options.listen = listen_on;
+    check_refused(&options, SERVER_EXIT_LISTEN, listen_on);
+    read_manifest(options.data, after);
+    check(strcmp(before, after) == 0, "port in use: MANIFEST is\n%s", after);
+    close(fd);
+
+    options.listen = NULL;
+    check_opens_with(&options, hash);
+    read_manifest(options.data, before);
+    check(strcmp(before, after) != 0, "no era was begun");
+
+    snprintf(segment, sizeof segment, "%s/era-000001/core-000/000000000001.log", options.data);
+    read_at(segment, 4096 + 200, &byte, 1);
+    byte ^= 1;
+    write_at(segment, 4096 + 200, &byte, 1);
+    options.cores = core_count + 2;
+    check_refused(&options, SERVER_EXIT_DAMAGED, "era-000001/core-000/000000000001.log");
+    read_manifest(options.data, after);
+    check(strcmp(before, after) == 0, "damaged past era: MANIFEST is\n%s", after);
+    byte ^= 1;
+    write_at(segment, 4096 + 200, &byte, 1);
+    check_opens_with(&options, hash);
 }
 
 /* Two servers of one user on one port must not share the connections between them. */
@@ -506,10 +592,13 @@ int main(int argc, char **argv)
     SITUATION(damaged_manifest_is_refused);
     SITUATION(damage_inside_the_log_is_refused_by_file_and_offset);
     SITUATION(torn_tail_is_cut_and_kept_as_a_copy);
+    SITUATION(pipe_in_place_of_a_segment_is_refused);
     SITUATION(folder_that_cannot_be_made_is_named);
     SITUATION(data_directory_without_permission_is_refused);
+    SITUATION(segment_without_permission_is_refused);
     SITUATION(ordinary_user_can_run_the_server);
     SITUATION(port_in_use_is_refused);
+    SITUATION(start_that_fails_begins_no_era);
     SITUATION(port_of_another_holdfastd_is_refused);
     SITUATION(host_that_does_not_exist_is_refused);
     SITUATION(blocked_io_uring_is_explained);

@@ -74,8 +74,12 @@ static inline void play_start(struct play *play, const struct server_options *op
     cr_assert_eq(server_load_past_eras(play->server, message), SERVER_OK);
     for (uint32_t i = 0; i < options->core_count; i++)
         cr_assert_eq(core_load(server_core(play->server, i), message), SERVER_OK, "%s", message);
-    cr_assert_eq(server_open(play->server, "127.0.0.1", "0", &play->port, message), SERVER_OK, "%s",
+    cr_assert_eq(server_bind(play->server, "127.0.0.1", "0", &play->port, message), SERVER_OK, "%s",
                  message);
+    cr_assert_eq(data_directory_begin_era(&play->directory), DATA_DIRECTORY_OK);
+    for (uint32_t i = 0; i < options->core_count; i++)
+        cr_assert_eq(core_open(server_core(play->server, i), message), SERVER_OK, "%s", message);
+    server_open(play->server);
 }
 
 static inline struct core *play_core(struct play *play, uint32_t index)

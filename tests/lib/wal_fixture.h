@@ -53,6 +53,14 @@ static inline enum data_directory_status fixture_read(struct fixture *fixture)
                                    fixture->message);
 }
 
+static inline bool fixture_begin_era(struct fixture *fixture)
+{
+    if (data_directory_begin_era(&fixture->directory) == DATA_DIRECTORY_OK)
+        return true;
+    memcpy(fixture->message, fixture->directory.message, sizeof fixture->message);
+    return false;
+}
+
 /* Opens, replays and gets ready for writing; false with `message` set when something refuses. */
 static inline bool fixture_try_open(struct fixture *fixture)
 {
@@ -62,11 +70,10 @@ static inline bool fixture_try_open(struct fixture *fixture)
         memcpy(fixture->message, fixture->directory.message, sizeof fixture->message);
         return false;
     }
-    if (fixture_read(fixture) == DATA_DIRECTORY_OK)
+    fixture->wal = NULL;
+    if (fixture_read(fixture) == DATA_DIRECTORY_OK && fixture_begin_era(fixture))
         fixture->wal = wal_open(fixture->io, &fixture->directory, &fixture->options, &fixture->end,
                                 fixture->message);
-    else
-        fixture->wal = NULL;
     if (fixture->wal == NULL)
         data_directory_close(&fixture->directory);
     return fixture->wal != NULL;

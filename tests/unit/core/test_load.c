@@ -16,6 +16,7 @@ static void set_up(void)
     cr_assert_eq(io_create(&(struct io_options){.op_count_max = 8}, &io, message), IO_OK);
     io_start(io);
     cr_assert_eq(data_directory_open(&directory, io, path, 1), DATA_DIRECTORY_OK);
+    cr_assert_eq(data_directory_begin_era(&directory), DATA_DIRECTORY_OK);
 }
 
 static void tear_down(void)

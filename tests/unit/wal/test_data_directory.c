@@ -6,6 +6,7 @@
 #include "wal_fixture.h"
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -35,6 +36,8 @@ TestSuite(data_directory, .init = set_up, .fini = tear_down, .timeout = 60);
 static void open_with(uint32_t core_count)
 {
     enum data_directory_status status = data_directory_open(&directory, io, data_path, core_count);
+    cr_assert(status == DATA_DIRECTORY_OK, "%s", directory.message);
+    status = data_directory_begin_era(&directory);
     cr_assert(status == DATA_DIRECTORY_OK, "%s", directory.message);
 }
 
@@ -108,6 +111,79 @@ Test(data_directory, in_use_is_refused_and_free_again_when_closed)
     data_directory_close(&directory);
 }
 
+static int remove_file(const char *path, const struct stat *status, int kind, struct FTW *where)
+{
+    (void)status;
+    (void)where;
+    return kind == FTW_F ? unlink(path) : 0;
+}
+
+Test(data_directory, no_file_that_is_removed_or_put_there_unlocks_it)
+{
+    static struct data_directory other;
+    open_with(1);
+    write_file(path_in("LOCK"), ""); /* of an early version */
+    cr_assert_eq(data_directory_open(&other, io, data_path, 1), DATA_DIRECTORY_IN_USE);
+    cr_assert_eq(nftw(data_path, remove_file, 16, FTW_PHYS), 0);
+    cr_assert_eq(data_directory_open(&other, io, data_path, 1), DATA_DIRECTORY_IN_USE);
+    data_directory_close(&directory);
+    cr_assert_eq(symlink("/nonexistent/x", path_in("LOCK")), 0);
+    open_with(1);
+    data_directory_close(&directory);
+    open_with(1);
+    data_directory_close(&directory);
+}
+
+Test(data_directory, a_renamed_one_stays_in_use)
+{
+    static struct data_directory other;
+    char old_path[sizeof data_path];
+    open_with(1);
+    memcpy(old_path, data_path, sizeof old_path);
+    strncat(data_path, "-moved", sizeof data_path - strlen(data_path) - 1);
+    cr_assert_eq(rename(old_path, data_path), 0);
+    cr_assert_eq(data_directory_open(&other, io, data_path, 1), DATA_DIRECTORY_IN_USE);
+    data_directory_close(&directory);
+}
+
+Test(data_directory, a_place_where_nothing_can_be_made_is_told_so)
+{
+    snprintf(data_path, sizeof data_path, "/proc/holdfast");
+    cr_assert_neq(data_directory_open(&directory, io, data_path, 1), DATA_DIRECTORY_OK);
+    cr_assert(strstr(directory.message, "folder above") == NULL, "%s", directory.message);
+    cr_assert(strstr(directory.message, "elsewhere") != NULL, "%s", directory.message);
+}
+
+Test(data_directory, a_manifest_that_is_a_pipe_is_damage, .timeout = 20)
+{
+    open_with(1);
+    data_directory_close(&directory);
+    cr_assert_eq(unlink(path_in("MANIFEST")), 0);
+    cr_assert_eq(mkfifo(path_in("MANIFEST"), 0600), 0);
+    assert_refused(DATA_DIRECTORY_DAMAGED, "no regular file");
+}
+
+Test(data_directory, a_segment_that_is_no_regular_file_is_damage, .timeout = 20)
+{
+    struct log_end end;
+    bool was_torn;
+    char message[DATA_DIRECTORY_MESSAGE_BYTES] = "";
+    const char *segment = path_in("era-000001/core-000/000000000001.log");
+    open_with(1);
+    cr_assert_eq(mkfifo(segment, 0600), 0);
+    cr_expect_eq(
+        data_directory_read_log(&directory, io, 0, 0, NULL, NULL, &end, &was_torn, message),
+        DATA_DIRECTORY_DAMAGED);
+    cr_expect(strstr(message, "000000000001.log: damaged: it is no regular") != NULL, "%s",
+              message);
+    cr_assert_eq(unlink(segment), 0);
+    cr_assert_eq(symlink("/nonexistent/x", segment), 0);
+    cr_expect_eq(
+        data_directory_read_log(&directory, io, 0, 0, NULL, NULL, &end, &was_torn, message),
+        DATA_DIRECTORY_DAMAGED);
+    data_directory_close(&directory);
+}
+
 Test(data_directory, what_a_power_cut_left_of_a_new_one_counts_as_empty)
 {
     open_with(2);
@@ -124,7 +200,8 @@ Test(data_directory, one_that_holds_something_else_is_refused_and_left_as_it_was
     cr_assert_eq(mkdir(data_path, 0755), 0);
     write_file(path_in("letter.txt"), "dear\n");
     assert_refused(DATA_DIRECTORY_DAMAGED, "letter.txt");
-    cr_assert_neq(access(path_in("LOCK"), F_OK), 0);
+    cr_assert_neq(access(path_in("MANIFEST"), F_OK), 0);
+    cr_assert_neq(access(path_in("era-000001"), F_OK), 0);
 }
 
 Test(data_directory, one_with_logs_but_without_its_manifest_is_refused)
@@ -140,6 +217,7 @@ Test(data_directory, a_file_in_its_place_is_refused)
 {
     write_file(data_path, "");
     assert_refused(DATA_DIRECTORY_IO, "Not a directory");
+    cr_assert(strstr(directory.message, "dmesg") == NULL, "%s", directory.message);
 }
 
 Test(data_directory, another_format_is_refused_by_version)
@@ -176,6 +254,8 @@ static enum data_directory_status open_as_nobody(char *message, size_t message_b
         if (getuid() == 0 && setresuid(65534, 65534, 65534) != 0)
             _exit(99);
         enum data_directory_status status = data_directory_open(&directory, io, data_path, 1);
+        if (status == DATA_DIRECTORY_OK)
+            status = data_directory_begin_era(&directory);
         if (write(pipe_fds[1], directory.message, sizeof directory.message) < 0)
             _exit(99);
         _exit((int)status);
@@ -217,6 +297,31 @@ Test(data_directory, another_number_of_cores_adds_an_era)
     }
     cr_assert_eq(access(path_in("era-000002/core-003"), F_OK), 0);
     cr_assert_neq(access(path_in("era-000003/core-002"), F_OK), 0);
+}
+
+Test(data_directory, an_era_that_was_not_begun_leaves_no_trace_and_has_empty_logs)
+{
+    struct log_end end;
+    bool was_torn;
+    char message[DATA_DIRECTORY_MESSAGE_BYTES];
+    open_with(1);
+    data_directory_close(&directory);
+    for (int attempt = 0; attempt < 2; attempt++) {
+        cr_assert_eq(data_directory_open(&directory, io, data_path, 3), DATA_DIRECTORY_OK);
+        cr_assert_eq(directory.manifest.era_count, 2);
+        for (uint32_t core = 0; core < 3; core++) {
+            cr_assert_eq(data_directory_read_log(&directory, io, 1, core, NULL, NULL, &end,
+                                                 &was_torn, message),
+                         DATA_DIRECTORY_OK);
+            cr_assert_eq(end.next_lsn, 1);
+        }
+        data_directory_close(&directory);
+    }
+    cr_assert_neq(access(path_in("era-000002"), F_OK), 0);
+    cr_assert_neq(access(path_in("MANIFEST.new"), F_OK), 0);
+    open_with(1);
+    cr_assert_eq(directory.manifest.era_count, 1);
+    data_directory_close(&directory);
 }
 
 /* Writes thirty records with one core and makes the last group torn, or the first damaged. */

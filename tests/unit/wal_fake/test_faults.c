@@ -207,6 +207,13 @@ Test(faults, a_group_that_was_read_survives_the_next_power_cut)
     fixture_close(&fixture);
 }
 
+/* Opens "/data" and begins its era. */
+static bool open_and_begin(uint32_t core_count)
+{
+    return data_directory_open(&fixture.directory, io, "/data", core_count) == DATA_DIRECTORY_OK &&
+           data_directory_begin_era(&fixture.directory) == DATA_DIRECTORY_OK;
+}
+
 /* A new data directory is complete with its manifest, and its own name is on disk before that. */
 Test(faults, power_cut_while_the_directory_is_made_leaves_one_that_opens)
 {
@@ -215,14 +222,13 @@ Test(faults, power_cut_while_the_directory_is_made_leaves_one_that_opens)
         io_fake_format();
         restart();
         io_fake_fail_at(at, IO_FAKE_CUT, EIO);
-        is_made = data_directory_open(&fixture.directory, io, "/data", 3) == DATA_DIRECTORY_OK;
+        is_made = open_and_begin(3);
         struct id128 server_id = fixture.directory.manifest.server_id;
         if (is_made)
             data_directory_close(&fixture.directory);
         io_fake_power_cut();
         restart();
-        cr_assert_eq(data_directory_open(&fixture.directory, io, "/data", 3), DATA_DIRECTORY_OK,
-                     "fault %lu: %s", at, fixture.directory.message);
+        cr_assert(open_and_begin(3), "fault %lu: %s", at, fixture.directory.message);
         if (is_made)
             cr_assert(id128_equal(fixture.directory.manifest.server_id, server_id));
         data_directory_close(&fixture.directory);
@@ -244,13 +250,12 @@ Test(faults, power_cut_while_an_era_is_added_keeps_the_records)
         fixture_close(&fixture);
         restart();
         io_fake_fail_at(at, IO_FAKE_CUT, EIO);
-        is_added = data_directory_open(&fixture.directory, io, "/data", 2) == DATA_DIRECTORY_OK;
+        is_added = open_and_begin(2);
         if (is_added)
             data_directory_close(&fixture.directory);
         io_fake_power_cut();
         restart();
-        cr_assert_eq(data_directory_open(&fixture.directory, io, "/data", 2), DATA_DIRECTORY_OK,
-                     "fault %lu: %s", at, fixture.directory.message);
+        cr_assert(open_and_begin(2), "fault %lu: %s", at, fixture.directory.message);
         cr_assert_eq(fixture.directory.manifest.era_count, 2);
         cr_assert_eq(data_directory_read_log(&fixture.directory, io, 0, 0, fixture_check_record,
                                              NULL, &fixture.end, &fixture.was_torn,
