@@ -3,6 +3,7 @@
 /* What each command does. All return an exit code. */
 
 #include "options.h"
+#include "refusal.h"
 
 int run_ping(hf_client *client, const struct options *options);
 int run_stat(hf_client *client, const struct options *options);
@@ -21,6 +22,9 @@ int run_show(hf_client *client, const struct options *options);
 
 /* Says on stderr what a request came to that was not answered, and returns the exit code. */
 int tell_failure(hf_client *client, hf_outcome outcome, hf_result result, hf_error error);
+
+/* The same for a refusal, in the words of the command line. */
+int tell_refusal(const struct refusal *refusal);
 
 /* The exit code of an outcome. */
 int exit_code_of(hf_outcome outcome);

@@ -14,6 +14,34 @@ static void output_reservation(struct output *output, const hf_reply *reply)
     output_number(output, "sequence", reply->sequence);
 }
 
+/* Whether the answer tells how many units are free: it must be about an item that the server knows
+ * and have been looked at. */
+static bool has_available(const hf_reply *reply)
+{
+    switch (reply->result) {
+    case HF_RESULT_OK:
+    case HF_RESULT_DUPLICATE:
+    case HF_RESULT_ID_CONFLICT:
+    case HF_RESULT_NOT_OPEN:
+    case HF_RESULT_CLOSED:
+    case HF_RESULT_PAUSED:
+    case HF_RESULT_SOLD_OUT:
+    case HF_RESULT_INSUFFICIENT:
+    case HF_RESULT_BUYER_LIMIT:
+    case HF_RESULT_HOLD_CAP:
+    case HF_RESULT_UNKNOWN_RESERVATION:
+    case HF_RESULT_EXPIRED:
+    case HF_RESULT_CANCELLED:
+    case HF_RESULT_ALREADY_CONFIRMED:
+    case HF_RESULT_CAPACITY:
+        return true;
+    case HF_RESULT_INVALID: /* more than is held; a field that is wrong by itself tells nothing */
+        return reply->state != HF_STATE_NONE;
+    default:
+        return false;
+    }
+}
+
 /* Prints the answer. In JSON an answer that never came is printed as well. */
 static int print_reply(hf_client *client, const struct options *options, hf_id id,
                        const hf_reply *reply)
@@ -36,7 +64,7 @@ static int print_reply(hf_client *client, const struct options *options, hf_id i
         output_moment(&output, "opens_at_ms", reply->expires_ms);
     else if (reply->state != HF_STATE_NONE)
         output_moment(&output, "expires_ms", reply->expires_ms);
-    if (was_answered && reply->result != HF_RESULT_UNKNOWN_ITEM)
+    if (was_answered && has_available(reply))
         output_units(&output, "available", reply->available);
     if (options->command == COMMAND_SHOW && reply->outcome == HF_APPLIED) {
         output_key(&output, "buyer_id", reply->buyer_id);
@@ -46,6 +74,10 @@ static int print_reply(hf_client *client, const struct options *options, hf_id i
     output_flush(&output);
     if (reply->outcome == HF_APPLIED)
         return EXIT_APPLIED;
+    if (reply->outcome == HF_REFUSED)
+        return tell_refusal(&(struct refusal){.command = options->command,
+                                              .result = reply->result,
+                                              .invalid_field = reply->invalid_field});
     return tell_failure(client, reply->outcome, reply->result, reply->error);
 }
 

@@ -8,8 +8,9 @@
 
 enum { LIST_PAGE_ITEMS = 128 };
 
+/* `wanted` is what was asked for, NULL when nothing was. */
 static int print_item_reply(hf_client *client, const struct options *options,
-                            const hf_item_reply *reply)
+                            const hf_item_settings *wanted, const hf_item_reply *reply)
 {
     bool was_answered = reply->outcome == HF_APPLIED || reply->outcome == HF_REFUSED;
     struct output output;
@@ -26,6 +27,14 @@ static int print_item_reply(hf_client *client, const struct options *options,
     output_flush(&output);
     if (reply->outcome == HF_APPLIED)
         return EXIT_APPLIED;
+    if (reply->outcome == HF_REFUSED)
+        return tell_refusal(&(struct refusal){
+            .command = options->command,
+            .result = reply->result,
+            .invalid_field = reply->invalid_field,
+            .differences = wanted && reply->has_item
+                               ? refusal_differences(wanted, &reply->item.settings)
+                               : 0});
     return tell_failure(client, reply->outcome, reply->result, reply->error);
 }
 
@@ -56,7 +65,7 @@ int run_item_create(hf_client *client, const struct options *options)
         return exit_code;
     hf_item_reply reply;
     hf_item_create(client, &request, &reply);
-    return print_item_reply(client, options, &reply);
+    return print_item_reply(client, options, &request.settings, &reply);
 }
 
 static uint32_t given_fields(const struct options *options)
@@ -90,7 +99,7 @@ int run_item_update(hf_client *client, const struct options *options)
         return exit_code;
     hf_item_reply reply;
     hf_item_update(client, &request, &reply);
-    return print_item_reply(client, options, &reply);
+    return print_item_reply(client, options, NULL, &reply);
 }
 
 int run_item_show(hf_client *client, const struct options *options)
@@ -98,7 +107,7 @@ int run_item_show(hf_client *client, const struct options *options)
     hf_item_get_request request = {.item_id = options->item_id};
     hf_item_reply reply;
     hf_item_get(client, &request, &reply);
-    return print_item_reply(client, options, &reply);
+    return print_item_reply(client, options, NULL, &reply);
 }
 
 /* ---- list ---- */

@@ -29,6 +29,14 @@ int tell_failure(hf_client *client, hf_outcome outcome, hf_result result, hf_err
     return exit_code_of(outcome);
 }
 
+int tell_refusal(const struct refusal *refusal)
+{
+    char text[REFUSAL_TEXT_BYTES];
+    refusal_format(refusal, text);
+    fprintf(stderr, "holdfast: refused: %s\n", text);
+    return EXIT_REFUSED;
+}
+
 bool moment_on_server(hf_client *client, const struct moment *moment, uint64_t *ms_out,
                       int *exit_out)
 {

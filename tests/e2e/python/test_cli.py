@@ -179,7 +179,22 @@ def test_items(cli, checks, cores):
     again = cli.expect_json("create again is harmless", APPLIED, *create)
     checks.equal("create again is a duplicate", again.get("result"), "DUPLICATE")
     cli.expect("create otherwise is refused", REFUSED, *create[:5], "11",
-               stderr="used before with other content")
+               stderr="exists with other settings: --hold-time, --stock, --buyer-limit, --closes-at\n")
+    lamp = ["--sku", "LAMP"]
+    for option, arguments in (
+            ("--hold-time must be at most 30d\n",
+             ["item", "update", *lamp, "--hold-time", "31d"]),
+            ("--stock must be at most 281,474,976,710,656",
+             ["item", "update", *lamp, "--stock", "1000000G"]),
+            ("--closes-at must be after the sale opens",
+             ["item", "create", "--sku", "X", "--stock", "1", "--opens-at", "+2h", "--closes-at",
+              "+1h"]),
+            ("--quantity must be 1 to 1,000,000", ["reserve", *lamp, "--quantity", "2M"])):
+        cli.expect(arguments[0] + " out of range", REFUSED, *arguments, stderr="refused: " + option)
+    answer = cli.expect_json("reserve out of range", REFUSED, "reserve", *lamp, "--hold-time",
+                             "31d")
+    checks.check("it tells nothing that the server did not say", "available" not in answer and
+                 answer["invalid_field"] == "hold_ms", answer)
     item = cli.expect_json("update", APPLIED, "item", "update", "--sku", "LAMP", "--stock",
                            "unlimited", "--paused", "yes")
     checks.equal("updated as told", (item.get("stock"), item.get("paused"),
@@ -207,6 +222,13 @@ def test_holds(cli, checks):
     checks.equal("is a duplicate", again.get("result"), "DUPLICATE")
     longer = cli.expect_json("extend", APPLIED, "extend", *reservation, "--until", "+2h")
     checks.check("extended", longer["expires_ms"] > shown["expires_ms"], longer)
+    cli.expect("extend too far", REFUSED, "extend", *reservation, "--until", "+31d",
+               stderr="--until must be at most 30d from now")
+    out = cli.expect("confirm more than is held", REFUSED, "confirm", *reservation, "--quantity",
+                     "4", stderr="--quantity must be at most what is held")
+    checks.check("which tells what is available", re.search("available +7\n", out), out)
+    cli.expect("less stock than is held", REFUSED, "item", "update", "--sku", "LAMP", "--stock",
+               "1", stderr="--stock is below what is held and sold")
     sold = cli.expect_json("confirm in part", APPLIED, "confirm", *reservation, "--quantity", "2")
     checks.equal("confirmed", (sold.get("state"), sold.get("quantity_confirmed"),
                                sold.get("available")), ("CONFIRMED", 2, 8))
