@@ -10,17 +10,17 @@
 #include <unistd.h>
 
 /* item import: first the whole file is read and every problem in it told, then the server is asked
- * about every item whether it would create it, and only when it would create them all are they
- * created. Items that are there with the same settings count as created, so running it again after
- * a failure goes on where it stopped. */
+ * about every item whether it would create it, and only when it would create each are they created.
+ * Each by itself: whether there is room for all of them shows only on the way. Items that are there
+ * with the same settings count as created, so running it again goes on where it stopped. */
 
 enum { FILE_BYTES_MAX = 256 * 1024 * 1024 };
 
 struct answer {
+    const hf_item_settings *wanted;
     hf_outcome outcome;
-    hf_result result;
     hf_error error;
-    hf_field invalid_field;
+    struct refusal refusal;
     bool is_repeat;
 };
 
@@ -82,8 +82,16 @@ static void tell_problems(const char *path, const struct catalogue *catalogue)
 static void take_answer(const hf_item_reply *reply, void *context)
 {
     struct answer *answer = context;
-    *answer = (struct answer){reply->outcome, reply->result, reply->error, reply->invalid_field,
-                              reply->is_repeat};
+    answer->outcome = reply->outcome;
+    answer->error = reply->error;
+    answer->is_repeat = reply->is_repeat;
+    answer->refusal = (struct refusal){
+        .command = COMMAND_ITEM_IMPORT,
+        .result = reply->result,
+        .invalid_field = reply->invalid_field,
+        .differences =
+            reply->has_item ? refusal_differences(answer->wanted, &reply->item.settings) : 0,
+    };
 }
 
 static void show_progress(const struct pass *pass, uint32_t done, uint32_t count)
@@ -110,6 +118,7 @@ static void run_pass(hf_client *client, const struct options *options,
     for (uint32_t i = 0; i < catalogue->item_count; i++) {
         hf_item_create_request request = {.settings = catalogue->items[i].settings,
                                           .validate_only = pass->validate_only};
+        pass->answers[i] = (struct answer){.wanted = &catalogue->items[i].settings};
         start_item(client, &request, &pass->answers[i], options->timeout_ms);
         if (i % 1024 == 0)
             show_progress(pass, i, catalogue->item_count);
@@ -119,45 +128,108 @@ static void run_pass(hf_client *client, const struct options *options,
     show_progress(pass, catalogue->item_count, catalogue->item_count);
 }
 
-/* Tells the first items that were not applied. Returns the worst outcome's exit code. */
-static int tell_refusals(const char *path, const struct catalogue *catalogue,
-                         const struct answer *answers)
+/* Why an item was not created. */
+static void format_answer(const struct answer *answer, char text_out[REFUSAL_TEXT_BYTES])
+{
+    if (answer->outcome == HF_REFUSED)
+        refusal_format(&answer->refusal, text_out);
+    else
+        snprintf(text_out, REFUSAL_TEXT_BYTES, "%s", hf_error_text(answer->error));
+}
+
+/* Tells the first items that were not applied. Returns the worst outcome. */
+static hf_outcome tell_refusals(const char *path, const struct catalogue *catalogue,
+                                const struct answer *answers)
 {
     uint32_t told = 0;
-    int exit_code = EXIT_APPLIED;
+    hf_outcome worst = HF_APPLIED;
     for (uint32_t i = 0; i < catalogue->item_count; i++) {
         const struct answer *answer = &answers[i];
         if (answer->outcome == HF_APPLIED)
             continue;
-        if (exit_code_of(answer->outcome) > exit_code)
-            exit_code = exit_code_of(answer->outcome);
+        if (answer->outcome > worst)
+            worst = answer->outcome;
         if (told++ >= CATALOGUE_PROBLEM_COUNT_MAX)
             continue;
-        bool has_field = answer->invalid_field != HF_FIELD_NONE;
-        fprintf(stderr, "%s:%u:1: %s: %s%s%s\n", path, catalogue->items[i].line,
-                catalogue->items[i].settings.sku,
-                answer->outcome == HF_REFUSED ? hf_result_text(answer->result)
-                                              : hf_error_text(answer->error),
-                has_field ? ": " : "", has_field ? hf_field_name(answer->invalid_field) : "");
+        char text[REFUSAL_TEXT_BYTES];
+        format_answer(answer, text);
+        fprintf(stderr, "%s:%u:1: %s: %s\n", path, catalogue->items[i].line,
+                catalogue->items[i].settings.sku, text);
     }
     if (told > CATALOGUE_PROBLEM_COUNT_MAX)
         fprintf(stderr, "%s: and %u more\n", path, told - CATALOGUE_PROBLEM_COUNT_MAX);
-    return exit_code;
+    return worst;
 }
 
-static void print_summary(const struct options *options, const struct catalogue *catalogue,
-                          const struct answer *answers)
+/* ---- what it came to ---- */
+
+struct summary {
+    hf_outcome outcome;
+    uint32_t items;
+    uint32_t created; /* or would be */
+    uint32_t were_there;
+    bool met_full_table;
+};
+
+static struct summary sum_up(const struct catalogue *catalogue, const struct answer *answers,
+                             hf_outcome outcome)
 {
-    uint32_t repeats = 0;
-    for (uint32_t i = 0; i < catalogue->item_count; i++)
-        repeats += answers[i].is_repeat;
-    bool validate_only = options->given[OPTION_VALIDATE_ONLY];
+    struct summary summary = {.outcome = outcome, .items = catalogue->item_count};
+    for (uint32_t i = 0; i < catalogue->item_count; i++) {
+        bool is_there = answers[i].outcome == HF_APPLIED;
+        summary.were_there += is_there && answers[i].is_repeat;
+        summary.created += is_there && !answers[i].is_repeat;
+        summary.met_full_table |=
+            answers[i].outcome == HF_REFUSED && answers[i].refusal.result == HF_RESULT_CAPACITY;
+    }
+    return summary;
+}
+
+/* `created_name` is "created" or "would_create". A failure is printed in JSON only: people are told
+ * on stderr. */
+static void print_summary(const struct options *options, const struct summary *summary,
+                          const char *created_name)
+{
     struct output output;
     output_init(&output, options->given[OPTION_JSON]);
-    output_number(&output, "items", catalogue->item_count);
-    output_number(&output, "created", validate_only ? 0 : catalogue->item_count - repeats);
-    output_number(&output, "were_there", repeats);
-    output_flush(&output);
+    if (output.is_json)
+        output_text(&output, "outcome", hf_outcome_name(summary->outcome));
+    output_number(&output, "items", summary->items);
+    output_number(&output, created_name, summary->created);
+    output_number(&output, "were_there", summary->were_there);
+    if (output.is_json || summary->outcome == HF_APPLIED)
+        output_flush(&output);
+    else
+        output_drop(&output);
+}
+
+/* Nothing was created, whatever the reason. */
+static void print_nothing(const struct options *options, hf_outcome outcome, uint32_t item_count)
+{
+    struct summary summary = {.outcome = outcome, .items = item_count};
+    print_summary(options, &summary, "created");
+}
+
+static void tell_valid(const struct options *options, const struct summary *summary)
+{
+    if (options->given[OPTION_JSON])
+        print_summary(options, summary, "would_create");
+    else
+        printf("valid: would create %u of %u items, %u are there already\n", summary->created,
+               summary->items, summary->were_there);
+}
+
+/* A full table can't be seen beforehand: the server tells no number of free places. */
+static void tell_incomplete(const struct summary *summary)
+{
+    fprintf(stderr, "holdfast: %s%u of %u items were created, %u were there before; ",
+            summary->outcome == HF_UNKNOWN ? "at least " : "", summary->created, summary->items,
+            summary->were_there);
+    if (summary->met_full_table)
+        fprintf(stderr, "then the server's --max-items was reached: raise it, and run this again "
+                        "to create the others\n");
+    else
+        fprintf(stderr, "running this again goes on\n");
 }
 
 static int import_items(hf_client *client, const struct options *options,
@@ -166,22 +238,27 @@ static int import_items(hf_client *client, const struct options *options,
     bool is_terminal = isatty(STDERR_FILENO) == 1;
     struct pass checking = {"checking", true, is_terminal, answers};
     run_pass(client, options, catalogue, &checking);
-    int exit_code = tell_refusals(options->file, catalogue, answers);
-    if (exit_code != EXIT_APPLIED) {
+    hf_outcome outcome = tell_refusals(options->file, catalogue, answers);
+    if (outcome != HF_APPLIED) {
         fprintf(stderr, "holdfast: nothing was created\n");
-        return exit_code == EXIT_UNKNOWN ? EXIT_NOT_SENT : exit_code; /* checking does nothing */
+        if (outcome == HF_UNKNOWN)
+            outcome = HF_NOT_SENT; /* checking does nothing */
+        print_nothing(options, outcome, catalogue->item_count);
+        return exit_code_of(outcome);
     }
-    if (!options->given[OPTION_VALIDATE_ONLY]) {
-        struct pass creating = {"creating", false, is_terminal, answers};
-        run_pass(client, options, catalogue, &creating);
-        exit_code = tell_refusals(options->file, catalogue, answers);
+    if (options->given[OPTION_VALIDATE_ONLY]) {
+        struct summary summary = sum_up(catalogue, answers, outcome);
+        tell_valid(options, &summary);
+        return EXIT_APPLIED;
     }
-    if (exit_code != EXIT_APPLIED) {
-        fprintf(stderr, "holdfast: not all were created; running it again goes on\n");
-        return exit_code;
-    }
-    print_summary(options, catalogue, answers);
-    return EXIT_APPLIED;
+    struct pass creating = {"creating", false, is_terminal, answers};
+    run_pass(client, options, catalogue, &creating);
+    outcome = tell_refusals(options->file, catalogue, answers);
+    struct summary summary = sum_up(catalogue, answers, outcome);
+    if (outcome != HF_APPLIED)
+        tell_incomplete(&summary);
+    print_summary(options, &summary, "created");
+    return exit_code_of(outcome);
 }
 
 static int import_catalogue(hf_client *client, const struct options *options,
@@ -189,6 +266,7 @@ static int import_catalogue(hf_client *client, const struct options *options,
 {
     if (catalogue->problem_count > 0) {
         tell_problems(options->file, catalogue);
+        print_nothing(options, HF_NOT_SENT, catalogue->item_count);
         return EXIT_BAD_INPUT;
     }
     struct answer *answers = calloc((size_t)catalogue->item_count + 1, sizeof *answers);
@@ -205,8 +283,10 @@ int run_item_import(hf_client *client, const struct options *options)
 {
     size_t bytes;
     char *text = read_file(options->file, &bytes);
-    if (!text)
+    if (!text) {
+        print_nothing(options, HF_NOT_SENT, 0);
         return EXIT_BAD_INPUT;
+    }
     uint64_t now_ms;
     int exit_code;
     const struct moment now = {0, true};
@@ -219,6 +299,8 @@ int run_item_import(hf_client *client, const struct options *options)
             exit_code = EXIT_NOT_SENT;
         }
         catalogue_free(&catalogue);
+    } else {
+        print_nothing(options, HF_NOT_SENT, 0);
     }
     free(text);
     return exit_code;

@@ -158,6 +158,11 @@ void output_flush(struct output *output)
         print_lines(output);
     }
     fflush(stdout);
+    output_drop(output);
+}
+
+void output_drop(struct output *output)
+{
     json_decref(output->object);
     output->object = NULL;
     output->line_count = 0;

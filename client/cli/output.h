@@ -44,6 +44,9 @@ void output_item(struct output *output, const hf_item *item);
 /* Prints, and forgets what was printed. */
 void output_flush(struct output *output);
 
+/* Forgets without printing. */
+void output_drop(struct output *output);
+
 /* The item alone, for lists. The caller's to release. */
 json_t *output_item_json(const hf_item *item);
 

@@ -294,14 +294,24 @@ def test_import(cli, checks, folder):
 
     write("sku,stock\nGOOD,5\nLAMP,99\n")
     cli.expect("an item that is there with other settings", REFUSED, "item", "import", path,
-               stderr=":3:1: LAMP: .*used before.*\n(.*\n)*.*nothing was created")
+               stderr=":3:1: LAMP: the item exists with other settings: hold_time, stock, .*\n"
+               "(.*\n)*.*nothing was created")
+    result = cli.expect_json("the same in JSON", REFUSED, "item", "import", path)
+    checks.equal("a failure has numbers too", result, {"outcome": "REFUSED", "items": 2,
+                                                       "created": 0, "were_there": 0})
+    result = cli.expect_json("no file, in JSON", BAD_INPUT, "item", "import", path + "x")
+    checks.equal("nor anything created", (result["outcome"], result["created"]), ("NOT_SENT", 0))
     cli.expect("then nothing was created either", REFUSED, "item", "show", "--sku", "GOOD")
 
     before = len(cli.expect_json("list", APPLIED, "item", "list"))
     rows = "".join('"SKU %d, ""large""",%d,,\r\n' % (i, i + 1) for i in range(500))
     write(b"\xef\xbb\xbf" + ("sku,stock,hold_time,paused\r\n" + rows).encode())
     result = cli.expect_json("validate only", APPLIED, "item", "import", path, "--validate-only")
-    checks.equal("validate only creates nothing", result.get("created"), 0)
+    checks.equal("it tells what would be", result.get("would_create"), 500)
+    cli.expect("and creates nothing", REFUSED, "item", "show", "--sku", 'SKU 41, "large"')
+    out = cli.expect("validate only", APPLIED, "item", "import", path, "--validate-only")
+    checks.equal("in words", out,
+                 "valid: would create 500 of 500 items, 0 are there already\n")
     result = cli.expect_json("import", APPLIED, "item", "import", path)
     checks.equal("all are created", (result["items"], result["created"], result["were_there"]),
                  (500, 500, 0))
@@ -313,9 +323,14 @@ def test_import(cli, checks, folder):
     checks.equal("with its stock", item.get("stock"), 42)
 
     write("sku,stock\n" + "".join("TOO-MANY-%d,1\n" % i for i in range(20000)))
-    code, _, err = cli.run("item", "import", path)
-    checks.check("more than the server takes is told", code == REFUSED and "full" in err,
-                 "%d %r" % (code, err))
+    before = len(cli.expect_json("list", APPLIED, "item", "list"))
+    code, out, err = cli.run("item", "import", path, "--json")
+    created = len(cli.expect_json("list", APPLIED, "item", "list")) - before
+    checks.check("more than the server takes is told", code == REFUSED and created > 0 and
+                 "%d of 20000 items were created" % created in err and
+                 "--max-items was reached: raise it" in err, "%d %d %r" % (code, created, err))
+    checks.equal("in JSON too", (json.loads(out)["outcome"], json.loads(out)["created"]),
+                 ("REFUSED", created))
 
 
 def test_output_errors(cli, checks):
