@@ -9,9 +9,10 @@
  *   - Bad bytes with nothing of ours behind them are a torn tail: the write in flight when the
  *     machine stopped, a group's or a new segment's header. It was never acknowledged.
  *   - Bad bytes with a valid group behind them in the segment, or with a later file in use, are
- *     damage: one write at most was in flight. So are a gap in the numbers, of files or groups, a broken chain, an
- *     epoch that goes down, a record that the caller refuses, a missing segment, a segment under
- *     another one's name, and a segment in use whose file has not the size that its header says.
+ *     damage: one write at most was in flight. So are a gap in the numbers, of files or groups, a
+ * broken chain, an epoch that goes down, a record that the caller refuses, a missing segment, a
+ * segment under another one's name, and a segment in use whose file has not the size that its
+ * header says.
  *
  * A log that is being written while it is read may look torn, and in rare moments damaged: real
  * damage is found again at the same place. */

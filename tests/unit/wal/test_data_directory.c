@@ -140,7 +140,8 @@ Test(data_directory, a_renamed_one_stays_in_use)
     char old_path[sizeof data_path];
     open_with(1);
     memcpy(old_path, data_path, sizeof old_path);
-    strncat(data_path, "-moved", sizeof data_path - strlen(data_path) - 1);
+    size_t length = strlen(old_path);
+    snprintf(data_path + length, sizeof data_path - length, "-moved");
     cr_assert_eq(rename(old_path, data_path), 0);
     cr_assert_eq(data_directory_open(&other, io, data_path, 1), DATA_DIRECTORY_IN_USE);
     data_directory_close(&directory);
