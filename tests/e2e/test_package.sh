@@ -32,7 +32,7 @@ find_package(holdfast 0.1 REQUIRED)
 add_executable(by_cmake $example)
 target_link_libraries(by_cmake PRIVATE holdfast::client)
 PROJECT
-"$cmake" -S "$work/project" -B "$work/project/build" -DCMAKE_PREFIX_PATH="$work/installed" \
+"$cmake" -G Ninja -S "$work/project" -B "$work/project/build" -DCMAKE_PREFIX_PATH="$work/installed" \
   >"$work/cmake.log"
 "$cmake" --build "$work/project/build" >>"$work/cmake.log"
 

@@ -62,7 +62,9 @@ _Noreturn static void run_server(const struct server_options *options, char *con
 {
     const int stderr_fd = open(stderr_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     const int stdin_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (stderr_fd < 0 || stdin_fd < 0)
+    /* Opened as the caller: another user may not be let into the folders above it. */
+    const int program_fd = open(arguments[0], O_RDONLY | O_CLOEXEC);
+    if (stderr_fd < 0 || stdin_fd < 0 || program_fd < 0)
         _exit(126);
     dup2(stdin_fd, STDIN_FILENO);
     dup2(stdout_fd, STDOUT_FILENO);
@@ -77,7 +79,7 @@ _Noreturn static void run_server(const struct server_options *options, char *con
         _exit(126);
     if (options->io_uring_blocked)
         block_io_uring();
-    execv(arguments[0], arguments);
+    fexecve(program_fd, arguments, environ);
     _exit(127);
 }
 

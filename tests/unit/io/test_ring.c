@@ -297,10 +297,10 @@ Test(socket, a_port_in_use_is_told_and_shared_ones_are_shared)
     port_text(io, first, port);
     cr_assert_eq(io_listen(io, "127.0.0.1", port, false), -EADDRINUSE);
     cr_assert_eq(io_listen(io, "127.0.0.1", port, true), -EADDRINUSE);
-    int shared = io_listen(io, "localhost", "0", true);
+    int shared = io_listen(io, "127.0.0.1", "0", true);
     cr_assert(shared >= 0);
     port_text(io, shared, port);
-    int other = io_listen(io, "localhost", port, true);
+    int other = io_listen(io, "127.0.0.1", port, true);
     cr_assert(other >= 0);
     cr_assert_eq(io_listen_port(io, shared), io_listen_port(io, other));
     io_close(io, first);
