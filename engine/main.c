@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "core/core.h"
 #include "log/manifest.h"
+#include "proto/frame.h"
 #include "wal/data_directory.h"
 
 #include <getopt.h>
@@ -57,6 +58,7 @@ enum option_name {
     OPTION_MAX_RESERVATIONS,
     OPTION_MAX_BUYERS,
     OPTION_MAX_CONNECTIONS,
+    OPTION_MAX_BATCH,
     OPTION_RETENTION,
     OPTION_SEGMENT_SIZE,
     OPTION_HELP,
@@ -94,6 +96,8 @@ static const struct {
                            KIND_COUNT, 1, 1u << 30, "4M"},
     [OPTION_MAX_CONNECTIONS] = {"max-connections", "N", "connections per core", KIND_COUNT, 1,
                                 60000, "4k"},
+    [OPTION_MAX_BATCH] = {"max-batch", "N", "rows of one request in columns", KIND_COUNT, 1,
+                          FRAME_ROW_COUNT_MAX, "8192"},
     [OPTION_RETENTION] = {"retention", "TIME",
                           "how long ended reservations are remembered for repeats", KIND_DURATION,
                           1000, 365ull * 24 * 3600 * 1000, "24h"},
@@ -223,6 +227,9 @@ static void set_option(int option, const char *text, struct options *options)
         break;
     case OPTION_MAX_CONNECTIONS:
         server->connection_count_max = (uint32_t)parse_number(option, text);
+        break;
+    case OPTION_MAX_BATCH:
+        server->batch_rows_max = (uint32_t)parse_number(option, text);
         break;
     case OPTION_RETENTION:
         server->retention_ms = parse_number(option, text);

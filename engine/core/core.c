@@ -81,7 +81,7 @@ static void answer_durable(struct core *core)
 /* Room in the open group for the records of one more frame, whatever it is. */
 static bool has_log_room(struct core *core)
 {
-    core->lacks_log_room = wal_room(core->wal) < FRAME_ROW_COUNT_MAX;
+    core->lacks_log_room = wal_room(core->wal) < core->server->options.batch_rows_max;
     return !core->lacks_log_room;
 }
 

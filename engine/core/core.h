@@ -26,6 +26,7 @@ struct server_options {
     uint32_t reservation_count_max; /* no core holds more */
     uint32_t buyer_count_max;       /* no core holds more */
     uint32_t connection_count_max;  /* per core */
+    uint32_t batch_rows_max;        /* of one frame, 1 .. FRAME_ROW_COUNT_MAX; told in Hello */
     uint64_t retention_ms;
     uint64_t segment_bytes;
     enum wal_durability durability;

@@ -120,12 +120,21 @@ enum server_status core_load(struct core *core, char *message_out)
     return status;
 }
 
+/* Records of the largest frame, twice: while a part of a group is there, another frame still fits.
+ */
+static uint32_t group_bytes_max(uint32_t batch_rows_max)
+{
+    uint32_t bytes = log_group_bytes(2 * batch_rows_max * LOG_RECORD_BYTES_MAX);
+    return bytes < LOG_GROUP_BYTES_MAX ? bytes : LOG_GROUP_BYTES_MAX;
+}
+
 enum server_status core_open(struct core *core, char *message_out)
 {
     struct server *server = core->server;
     const struct wal_options options = {
         .durability = server->options.durability,
         .segment_bytes = server->options.segment_bytes,
+        .group_bytes_max = group_bytes_max(server->options.batch_rows_max),
         .core = core->index,
     };
     core->wal = wal_open(core->io, server->directory, &options, &core->loaded_end, message_out);

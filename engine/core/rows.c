@@ -380,7 +380,7 @@ enum frame_outcome rows_take_frame(struct core *core, const struct net_frame *fr
         return FRAME_TAKEN;
     }
     struct request_columns columns = columns_of_message(frame->header.type, message);
-    if (columns.row_count > FRAME_ROW_COUNT_MAX) {
+    if (columns.row_count > core->server->options.batch_rows_max) {
         session_error(core, frame, HOLDFAST__V1__ERROR_CODE__ERROR_CODE_TOO_MANY_ROWS,
                       "more rows than batch_rows_max of Hello");
         return FRAME_TAKEN;

@@ -93,6 +93,7 @@ struct server *server_create(const struct server_options *options, struct data_d
                              enum server_status *status_out, char *message_out)
 {
     hf_assert(options->core_count > 0 && options->core_count <= LOG_CORE_COUNT_MAX);
+    hf_assert(options->batch_rows_max > 0 && options->batch_rows_max <= FRAME_ROW_COUNT_MAX);
     struct server *server = create_tables(options->core_count);
     if (server == NULL)
         goto no_memory;

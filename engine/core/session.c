@@ -99,7 +99,7 @@ static void answer_hello(struct core *core, const struct net_frame *frame)
     response.core_count = server->options.core_count;
     response.core = core->index;
     response.body_bytes_max = FRAME_BODY_BYTES_MAX;
-    response.batch_rows_max = FRAME_ROW_COUNT_MAX;
+    response.batch_rows_max = server->options.batch_rows_max;
     send_message(core, frame->connection, &response.base, FRAME_HELLO + FRAME_REPLY,
                  frame->header.request_id);
     net_mark_set(core->net, frame->connection, MARK_GREETED);

@@ -35,7 +35,7 @@ enum {
     LOG_GROUP_BYTES_MAX = 4 << 20, /* header and padding included */
     LOG_RECORD_BYTES_MIN = 8,
     LOG_RECORD_BYTES_MAX = 256,
-    LOG_SEGMENT_BYTES_MIN = 8 << 20,
+    LOG_SEGMENT_BYTES_MIN = 8 << 20, /* that a server can be asked for */
 };
 
 /* First block of a segment.

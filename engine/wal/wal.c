@@ -36,7 +36,6 @@ enum {
     SPARE_RETRY_MS = 1000,
     FAILURE_BYTES = 512,
     FILE_PATH_BYTES = DATA_DIRECTORY_PATH_BYTES + LOG_NAME_BYTES_MAX,
-    PAYLOAD_BYTES_MAX = LOG_GROUP_BYTES_MAX - LOG_GROUP_HEADER_BYTES,
 };
 
 enum flight_state { FLIGHT_IDLE, FLIGHT_SEGMENT_HEADER, FLIGHT_GROUP };
@@ -75,7 +74,7 @@ struct wal {
     uint64_t now_ms;
 
     /* the open group */
-    uint8_t *open_buffer; /* LOG_GROUP_BYTES_MAX, header first */
+    uint8_t *open_buffer; /* group_bytes_max, header first */
     uint32_t open_payload_bytes;
     uint32_t open_record_count;
 
@@ -91,19 +90,13 @@ struct wal {
 
     struct flight flight;
     struct spare spare;
-    uint8_t *memory; /* all buffers */
+    uint8_t *memory; /* all buffers: two groups, the zeros, a segment header */
     uint8_t *segment_header_block;
     const uint8_t *zeros; /* SLICE_BYTES, never touched */
 
     struct wal_counts counts;
     bool is_failed;
     char failure[FAILURE_BYTES];
-};
-
-/* Two groups, the zeros, a segment header. */
-enum {
-    ZEROS_AT = 2 * LOG_GROUP_BYTES_MAX,
-    MEMORY_BYTES = ZEROS_AT + SLICE_BYTES + LOG_BLOCK_BYTES,
 };
 
 /* ---- failing ---- */
@@ -188,6 +181,11 @@ static struct log_segment_header next_segment_header(struct wal *wal, uint64_t n
     return header;
 }
 
+static uint32_t slice_bytes(uint64_t left_bytes)
+{
+    return left_bytes < SLICE_BYTES ? (uint32_t)left_bytes : SLICE_BYTES;
+}
+
 /* ---- the spare segment ---- */
 
 static void spare_lacks_room(struct wal *wal, int32_t result)
@@ -221,9 +219,8 @@ static void spare_continue(struct wal *wal)
     switch (spare->state) {
     case SPARE_ZEROS:
         if (left > 0) {
-            io_file_write(wal->io, &spare->op, spare->fd, wal->zeros,
-                          left < SLICE_BYTES ? (uint32_t)left : SLICE_BYTES, spare->filled_bytes,
-                          false);
+            io_file_write(wal->io, &spare->op, spare->fd, wal->zeros, slice_bytes(left),
+                          spare->filled_bytes, false);
             break;
         }
         spare->state = SPARE_FILE_SYNC;
@@ -438,7 +435,8 @@ static int make_first_segment(struct wal *wal)
     if (wal->segment_fd < 0)
         return wal->segment_fd;
     for (uint64_t at = 0; at < wal->options.segment_bytes && error == 0; at += SLICE_BYTES)
-        error = io_file_write_now(wal->io, wal->segment_fd, wal->zeros, SLICE_BYTES, at);
+        error = io_file_write_now(wal->io, wal->segment_fd, wal->zeros,
+                                  slice_bytes(wal->options.segment_bytes - at), at);
     if (error == 0)
         error = io_file_sync_now(wal->io, wal->segment_fd);
     if (error == 0)
@@ -478,20 +476,28 @@ static int open_files(struct wal *wal, const struct log_end *end)
     return end->segment_used_count == 0 ? make_first_segment(wal) : open_last_segment(wal, end);
 }
 
+static size_t memory_bytes(const struct wal_options *options)
+{
+    return 2 * (size_t)options->group_bytes_max + SLICE_BYTES + LOG_BLOCK_BYTES;
+}
+
 struct wal *wal_open(struct io *io, const struct data_directory *directory,
                      const struct wal_options *options, const struct log_end *end,
                      char *message_out)
 {
     hf_assert(end->status == LOG_GOOD);
     hf_assert(!directory->is_era_pending);
-    hf_assert(options->segment_bytes >= LOG_SEGMENT_BYTES_MIN);
-    hf_assert(options->segment_bytes % SLICE_BYTES == 0);
+    hf_assert(options->group_bytes_max > 0 && options->group_bytes_max <= LOG_GROUP_BYTES_MAX);
+    hf_assert(options->group_bytes_max % LOG_BLOCK_BYTES == 0);
+    hf_assert(options->segment_bytes >= LOG_BLOCK_BYTES + options->group_bytes_max);
+    hf_assert(options->segment_bytes % LOG_BLOCK_BYTES == 0);
     uint32_t era_index = directory->manifest.era_count - 1;
     struct wal *wal = calloc(1, sizeof *wal);
-    uint8_t *memory = memory_map(MEMORY_BYTES);
+    size_t groups_bytes = 2 * (size_t)options->group_bytes_max;
+    uint8_t *memory = memory_map(memory_bytes(options));
     if (wal == NULL || memory == NULL) {
         free(wal);
-        memory_unmap(memory, MEMORY_BYTES);
+        memory_unmap(memory, memory_bytes(options));
         text(message_out, DATA_DIRECTORY_MESSAGE_BYTES, "no memory for the log's buffers");
         return NULL;
     }
@@ -511,16 +517,16 @@ struct wal *wal_open(struct io *io, const struct data_directory *directory,
         .chain = end->chain,
         .segment_fd = -1,
         .flight = {.op = {.done = flight_done, .context = wal},
-                   .buffer = memory + LOG_GROUP_BYTES_MAX},
+                   .buffer = memory + options->group_bytes_max},
         .spare = {.op = {.done = spare_done, .context = wal}},
         .memory = memory,
-        .zeros = memory + ZEROS_AT,
-        .segment_header_block = memory + ZEROS_AT + SLICE_BYTES,
+        .zeros = memory + groups_bytes,
+        .segment_header_block = memory + groups_bytes + SLICE_BYTES,
     };
     data_directory_core_path(directory, era_index, options->core, wal->core_path);
     if (options->durability == WAL_OFF)
         return wal;
-    memset(memory, 0, ZEROS_AT); /* touched ahead of use */
+    memset(memory, 0, groups_bytes); /* touched ahead of use */
     int error = open_files(wal, end);
     return error == 0
                ? wal
@@ -542,7 +548,7 @@ void wal_close(struct wal **wal_pointer)
         io_close(wal->io, wal->segment_fd);
     if (wal->folder_fd >= 0)
         io_close(wal->io, wal->folder_fd);
-    memory_unmap(wal->memory, MEMORY_BYTES);
+    memory_unmap(wal->memory, memory_bytes(&wal->options));
     free(wal);
 }
 
@@ -550,7 +556,8 @@ void wal_close(struct wal **wal_pointer)
 
 uint32_t wal_room(const struct wal *wal)
 {
-    return (PAYLOAD_BYTES_MAX - wal->open_payload_bytes) / LOG_RECORD_BYTES_MAX;
+    uint32_t payload_bytes_max = wal->options.group_bytes_max - LOG_GROUP_HEADER_BYTES;
+    return (payload_bytes_max - wal->open_payload_bytes) / LOG_RECORD_BYTES_MAX;
 }
 
 uint8_t *wal_next(struct wal *wal)

@@ -50,6 +50,7 @@ static inline struct server_options play_options(uint32_t core_count)
         .reservation_count_max = 1 << 16,
         .buyer_count_max = 1 << 16,
         .connection_count_max = 16,
+        .batch_rows_max = FRAME_ROW_COUNT_MAX,
         .retention_ms = 3600 * 1000,
         .segment_bytes = LOG_SEGMENT_BYTES_MIN,
         .durability = WAL_SYNC,

@@ -40,8 +40,9 @@ static inline void fixture_init(struct fixture *fixture, struct io *io, const ch
     memset(fixture, 0, sizeof *fixture);
     fixture->io = io;
     fixture->path = path;
-    fixture->options =
-        (struct wal_options){.durability = WAL_SYNC, .segment_bytes = LOG_SEGMENT_BYTES_MIN};
+    fixture->options = (struct wal_options){.durability = WAL_SYNC,
+                                            .segment_bytes = LOG_SEGMENT_BYTES_MIN,
+                                            .group_bytes_max = LOG_GROUP_BYTES_MAX};
     fixture->now_ms = FIXTURE_TIME_MS;
 }
 

@@ -37,7 +37,8 @@ static void write_log(uint64_t record_time_ms, uint64_t group_time_ms)
     cr_assert_eq(
         data_directory_read_log(&directory, io, 0, 0, NULL, NULL, &end, &was_torn, message),
         DATA_DIRECTORY_OK);
-    const struct wal_options options = {.segment_bytes = LOG_SEGMENT_BYTES_MIN};
+    const struct wal_options options = {.segment_bytes = LOG_SEGMENT_BYTES_MIN,
+                                        .group_bytes_max = LOG_GROUP_BYTES_MAX};
     struct wal *wal = wal_open(io, &directory, &options, &end, message);
     cr_assert_not_null(wal, "%s", message);
     const struct stock_record record = {
