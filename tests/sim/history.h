@@ -1,0 +1,89 @@
+#ifndef HF_SIM_HISTORY_H
+#define HF_SIM_HISTORY_H
+/* What the clients of a run asked and were told, and what reached the disk: the ground on which the
+ * checks stand. Clients note each row when it is sent and when its answer is read; the log's
+ * records are noted by themselves as they become durable (from the simulated disk, read with the
+ * log's own format).
+ *
+ * Checks, by the names that findings carry:
+ *
+ *     conservation   available + held + sold = stock in every Item reply, nothing negative
+ *     exactly-once   one HELD record per item and reservation id until it is forgotten; an accepted
+ *                    answer has its record, a refusal has none
+ *     durability     what was answered, or only seen, is on the medium before the answer is read,
+ * and after every restart, with the same sequence number and deadline sequence       an item's
+ * holds are numbered 1, 2, 3 ... in the log and in the answers linearizable   each answer about an
+ * item is what the model says at some point between the records known when it was asked and those
+ * on disk when it was answered, and no answer is older than one that was read before it was asked
+ *     expiry         none early, none confirmed after an announced expiry, none held for ever
+ *     replay         hash of the live state = of the replayed one = of the model fed with the log
+ *     answered       at the end, with faults healed, every call has its answer */
+
+#include "stock/stock.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct history_options {
+    struct stock_options tables; /* of each core */
+    bool is_sync;                /* durability sync: answers are binding over crashes */
+};
+
+/* A new run. */
+void history_begin(const struct history_options *options);
+
+enum history_op {
+    HISTORY_ROW,         /* one row of a hot request: `request` */
+    HISTORY_ITEM_CREATE, /* `settings` */
+    HISTORY_ITEM_UPDATE, /* `settings`, `update_mask` */
+    HISTORY_ITEM_GET,    /* `settings.item_id` */
+};
+
+struct history_call {
+    uint32_t client;
+    uint8_t op; /* enum history_op */
+    uint32_t update_mask;
+    struct stock_request request;
+    struct stock_item_settings settings;
+};
+
+/* Just before the frame is sent. Returns the call's number. A repeat of the same request is a new
+ * call. `engine_now_ms` is the latest time that any living core has read, or 0 while the server is
+ * down. */
+uint32_t history_ask(const struct history_call *call, uint64_t engine_now_ms);
+
+/* The answer, just read. `view` is set for Item replies that carry one (settings, available, held,
+ * sold, next_sequence, created_ms), else NULL. Answers that say "not looked at" (OVERLOADED, ...)
+ * come here as well. */
+void history_answer(uint32_t call, const struct stock_reply *reply,
+                    const struct stock_item_view *view, uint64_t engine_now_ms);
+
+/* The connection is gone: no answer will come, and the row was done once or not at all. */
+void history_give_up(uint32_t call);
+
+/* ---- the server's life ---- */
+
+/* It ended, cleanly or not; `state_hash` is the live one after a clean stop with nothing in flight,
+ * else 0. Call it after sim_disk_crash(). */
+void history_server_ended(bool is_clean, uint64_t state_hash, uint64_t engine_now_ms);
+
+/* It has loaded and is about to serve: compares the state with what was noted. `state_hash` is the
+ * sum over its cores. */
+void history_server_started(uint64_t state_hash);
+
+/* An Update or a Create may have been done without an answer; a crash may have kept records that
+ * nobody was told of: both are found in the log by history_server_started(). */
+
+/* The end of the run, after a clean stop: all checks that need the whole of it. `engine_now_ms` is
+ * the time of the stop, and every hold whose deadline lies `grace_ms` before it must have ended. */
+void history_end(uint64_t engine_now_ms, uint64_t grace_ms);
+
+struct history_counts {
+    uint64_t calls, answers, unknown; /* unknown: given up */
+    uint64_t accepted, refused;
+    uint64_t records;
+    uint64_t codes[32]; /* answers by enum stock_code */
+};
+struct history_counts history_counts(void);
+
+#endif
