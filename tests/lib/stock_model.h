@@ -29,13 +29,17 @@ void stock_model_decide_item_update(const struct stock_model *model,
                                     uint32_t update_mask, uint64_t now_ms,
                                     struct stock_reply *reply_out, struct stock_record *record_out);
 
-/* False when nothing is due. Among equal deadlines any of them may come first for different items;
- * for one item the lower sequence does. */
+/* False when nothing is due. Of equal deadlines the one that was set first comes first. */
 bool stock_model_decide_due(const struct stock_model *model, uint64_t now_ms,
                             struct stock_record *record_out);
 uint64_t stock_model_next_due_ms(const struct stock_model *model);
 
-/* Applies a record. NULL, or why it is not legal in this state (static text; nothing changed). */
+/* NULL, or why the record is not legal in this state (static text); stock_model_full when only a
+ * limit of the model's options speaks against it. */
+extern const char stock_model_full[];
+const char *stock_model_check(const struct stock_model *model, const struct stock_record *record);
+
+/* Applies a record if stock_model_check() has nothing against it, and returns what that says. */
 const char *stock_model_apply(struct stock_model *model, const struct stock_record *record);
 
 /* False when there is no such item. */
