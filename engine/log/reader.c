@@ -1,5 +1,6 @@
 #include "log/reader.h"
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/checksum.h"
 #include "log/manifest.h"
@@ -120,7 +121,9 @@ static enum rest scan_rest(struct reader *r, uint32_t segment_index, uint64_t of
             return REST_IO;
         if (!log_bytes_are_zero(block, block_bytes)) {
             rest = REST_GARBAGE;
-            if (segment_uuid != NULL && block_bytes >= LOG_GROUP_HEADER_BYTES &&
+            /* whoever looks for groups has seen that the file has the size that its header says */
+            hf_assert(segment_uuid == NULL || block_bytes == LOG_BLOCK_BYTES);
+            if (segment_uuid != NULL &&
                 log_group_header_decode(block, log_group_seed(*segment_uuid, offset), group_out,
                                         &checksum) == NULL) {
                 *group_offset_out = offset;
@@ -251,8 +254,7 @@ static bool read_group(struct reader *r, uint32_t segment_index, uint64_t offset
     uint64_t header_checksum;
 
     const uint8_t *from = load(r, segment_index, offset, LOG_GROUP_HEADER_BYTES);
-    if (from == NULL)
-        return false;
+    hf_assert(from != NULL); /* the caller has looked at it */
     const char *wrong = log_group_header_decode(from, seed, &group, &header_checksum);
     if (wrong != NULL)
         return stop_bad_group(r, segment_index, offset, wrong);

@@ -26,8 +26,9 @@ static uint32_t buyer_acquire(struct stock *stock, uint32_t item_slot, uint64_t 
 static void buyer_release_if_empty(struct stock *stock, uint32_t slot)
 {
     const struct buyer *buyer = buyer_at(stock, slot);
-    if (buyer->units_held != 0 || buyer->units_sold != 0 || buyer->open_holds != 0)
+    if (buyer->open_holds != 0 || buyer->units_sold != 0)
         return;
+    hf_assert(buyer->units_held == 0);
     index_remove(&stock->buyer_index, buyer_slot_hash(stock, slot), slot, buyer_slot_hash, stock);
     slab_release(&stock->buyers, slot);
 }
@@ -64,11 +65,9 @@ static void buyer_hold_ends(struct stock *stock, struct reservation *reservation
 
 /* ---- reservations ---- */
 
-static uint64_t *count_of(struct stock *stock, uint8_t state)
+static uint64_t *count_of_ended(struct stock *stock, uint8_t state)
 {
     switch (state) {
-    case STOCK_STATE_HELD:
-        return &stock->counts.held;
     case STOCK_STATE_CONFIRMED:
         return &stock->counts.confirmed;
     case STOCK_STATE_CANCELLED:
@@ -131,7 +130,7 @@ static void commit_ended(struct stock *stock, struct item *item, const struct st
     stock->counts.units_held -= reservation->quantity;
     stock->counts.units_sold += units_sold;
     stock->counts.held--;
-    (*count_of(stock, (uint8_t)state))++;
+    (*count_of_ended(stock, (uint8_t)state))++;
     reservation->state = state;
     reservation->quantity_confirmed = units_sold;
     timer_cancel(stock->timer, record->reservation_slot);
@@ -155,7 +154,7 @@ static void commit_forgotten(struct stock *stock, const struct stock_record *rec
     hf_assert(id128_equal(reservation->id, record->hold.reservation_id));
     hf_assert(reservation->item_slot == record->item_slot);
     hf_assert(reservation->state != STOCK_STATE_HELD);
-    (*count_of(stock, (uint8_t)reservation->state))--;
+    (*count_of_ended(stock, (uint8_t)reservation->state))--;
     timer_cancel(stock->timer, slot);
     index_remove(&stock->reservation_index, reservation_slot_hash(stock, slot), slot,
                  reservation_slot_hash, stock);

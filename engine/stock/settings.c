@@ -1,5 +1,7 @@
 #include "stock/state.h"
 
+#include "base/assert.h"
+
 #include <string.h>
 
 static bool sku_is_valid(const struct stock_item_settings *settings)
@@ -30,8 +32,9 @@ bool settings_same_sku(const struct stock_item_settings *a, const struct stock_i
 
 bool settings_equal(const struct stock_item_settings *a, const struct stock_item_settings *b)
 {
-    return a->item_id == b->item_id && settings_same_sku(a, b) && a->stock == b->stock &&
-           a->buyer_limit == b->buyer_limit && a->hold_cap == b->hold_cap &&
-           a->hold_ms == b->hold_ms && a->opens_at_ms == b->opens_at_ms &&
-           a->closes_at_ms == b->closes_at_ms && a->paused == b->paused;
+    hf_assert(a->item_id == b->item_id);
+    return settings_same_sku(a, b) && a->stock == b->stock && a->buyer_limit == b->buyer_limit &&
+           a->hold_cap == b->hold_cap && a->hold_ms == b->hold_ms &&
+           a->opens_at_ms == b->opens_at_ms && a->closes_at_ms == b->closes_at_ms &&
+           a->paused == b->paused;
 }

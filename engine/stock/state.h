@@ -113,7 +113,7 @@ enum stock_field settings_invalid_field(const struct stock_item_settings *settin
 /* The SKUs are equal. */
 bool settings_same_sku(const struct stock_item_settings *a, const struct stock_item_settings *b);
 
-/* All settings are equal. */
+/* All settings of one item are equal. */
 bool settings_equal(const struct stock_item_settings *a, const struct stock_item_settings *b);
 
 #endif

@@ -4,16 +4,17 @@
 
 #include <stdlib.h>
 
-static bool count_is_valid(uint32_t count)
+static void assert_count(uint32_t count)
 {
-    return count >= 1 && count <= STOCK_TABLE_COUNT_MAX;
+    hf_assert(count >= 1);
+    hf_assert(count <= STOCK_TABLE_COUNT_MAX);
 }
 
 struct stock *stock_create(const struct stock_options *options)
 {
-    hf_assert(count_is_valid(options->item_count_max));
-    hf_assert(count_is_valid(options->reservation_count_max));
-    hf_assert(count_is_valid(options->buyer_count_max));
+    assert_count(options->item_count_max);
+    assert_count(options->reservation_count_max);
+    assert_count(options->buyer_count_max);
     hf_assert(options->retention_ms <= STOCK_TIME_MS_MAX);
 
     struct stock *stock = calloc(1, sizeof *stock);
@@ -88,6 +89,6 @@ bool stock_item_at(const struct stock *stock, uint32_t index, struct stock_item_
 
 bool stock_item_find(const struct stock *stock, uint64_t item_id, struct stock_item_view *view_out)
 {
-    uint32_t slot = item_find(stock, item_id, item_hash(stock, item_id));
-    return slot != STOCK_SLOT_NONE && stock_item_at(stock, slot, view_out);
+    /* STOCK_SLOT_NONE is beyond any table */
+    return stock_item_at(stock, item_find(stock, item_id, item_hash(stock, item_id)), view_out);
 }

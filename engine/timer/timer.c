@@ -202,8 +202,10 @@ static void lane_remove(struct timer *timer, struct node *node)
     uint32_t previous = node->previous;
     timer->nodes[previous].next = next;
     timer->nodes[next].previous = previous;
-    if (next == previous && next < NODE_FIRST_SLOT) /* the lane is empty now */
-        timer->lanes_used &= ~(1u << (next - NODE_FIRST_LANE));
+    if (next != previous)
+        return;
+    hf_assert(next < NODE_FIRST_SLOT); /* the lane's own link: it is empty now */
+    timer->lanes_used &= ~(1u << (next - NODE_FIRST_LANE));
 }
 
 /* ---- the timer ---- */
