@@ -231,6 +231,19 @@ Test(format, group_header_with_impossible_numbers_is_refused)
     cr_expect_not_null(decode_encoded(&header), "more than a group holds");
 }
 
+Test(format, group_header_with_bytes_of_a_later_version_is_refused)
+{
+    uint8_t bytes[LOG_GROUP_HEADER_BYTES];
+    struct log_group_header header;
+    uint64_t checksum;
+    log_group_header_encode(&GROUP, 99, bytes);
+    bytes[LOG_GROUP_HEADER_BYTES - 1] = 1;
+    bytes_put_u64(bytes + 8, checksum64(bytes + 16, LOG_GROUP_HEADER_BYTES - 16, 99));
+    const char *wrong = log_group_header_decode(bytes, 99, &header, &checksum);
+    cr_assert_not_null(wrong);
+    cr_expect_not_null(strstr(wrong, "unknown bytes"), "%s", wrong);
+}
+
 Test(format, group_takes_whole_blocks)
 {
     cr_expect_eq(log_group_bytes(8), 4096);

@@ -120,8 +120,27 @@ Test(manifest, with_right_checksum_but_wrong_lines_is_refused)
     cr_expect_not_null(decode_body(START "era 1 cores 4\nera"));
     cr_expect_not_null(decode_body(START "era 1 cores 4\n\n"));
     cr_expect_not_null(decode_body("holdfast data directory\nformat one\nera 1 cores 4\n"));
+    cr_expect_not_null(decode_body("holdfast data directory\nFormat 1\nera 1 cores 4\n"));
+    cr_expect_not_null(decode_body("holdfast data directory\nformat 1 \nera 1 cores 4\n"));
+    cr_expect_not_null(decode_body("holdfast data directory\nformat 1\nera 1 cores 4\n"));
+    cr_expect_not_null(decode_body("holdfast data directory\nformat 1\nserver 012345\n"));
+    cr_expect_not_null(decode_body("holdfast data directory\nformat 1\nserver 0123456789abcdef"
+                                   "0123456789ABCDEF\nera 1 cores 4\n"));
+    cr_expect_not_null(decode_body("holdfast data directory\nformat 1\nserver 0123456789abcdef"
+                                   "0123456789abcdef era 1 cores 4\n"));
     cr_expect_not_null(decode_body("holdfast data directory\nformat 1\nserver 0123456789ABCDEF"
                                    "0123456789abcdef\nera 1 cores 4\n"));
+}
+
+Test(manifest, with_more_eras_than_allowed_is_refused)
+{
+    static char body[LOG_MANIFEST_BYTES_MAX / 2];
+    size_t bytes = (size_t)snprintf(body, sizeof body, START);
+    for (int era = 1; era <= LOG_MANIFEST_ERA_COUNT_MAX; era++)
+        bytes += (size_t)snprintf(body + bytes, sizeof body - bytes, "era %d cores 1\n", era);
+    cr_assert_null(decode_body(body));
+    snprintf(body + bytes, sizeof body - bytes, "era %d cores 1\n", LOG_MANIFEST_ERA_COUNT_MAX + 1);
+    cr_assert_not_null(decode_body(body));
 }
 
 Test(manifest, too_long_is_refused)

@@ -101,6 +101,23 @@ static void expect_change_checked(struct shop *shop, struct stock_record change)
     expect_spoiled(shop, change, time_ms, SHOP_START_MS - 1);
 }
 
+/* The same as for a request that is decided: a hold more would wrap the buyer's counter. */
+Test(check, hold_beyond_what_a_buyers_counter_holds_is_refused)
+{
+    struct stock_options options = shop_options();
+    options.reservation_count_max = 8192;
+    struct shop shop = shop_open_with(options);
+    cr_assert_eq(shop_create(&shop, shop_settings(STOCK_UNLIMITED)), STOCK_OK);
+    const uint64_t full_count = UINT32_MAX / STOCK_QUANTITY_MAX;
+    const uint32_t left = (uint32_t)(UINT32_MAX - full_count * STOCK_QUANTITY_MAX);
+    for (uint64_t id = 1; id <= full_count; id++)
+        cr_assert_eq(shop_reserve(&shop, id, SHOP_BUYER, STOCK_QUANTITY_MAX), STOCK_OK);
+    struct stock_record hold = decide_hold(&shop, full_count + 1, left);
+    expect_legal(&shop, hold);
+    expect_spoiled(&shop, hold, hold.quantity, left + 1);
+    shop_close(&shop);
+}
+
 Test(check, change_that_does_not_fit_its_hold_is_refused)
 {
     struct shop shop = shop_open(10);

@@ -188,3 +188,17 @@ Test(record, decode_accepts_only_what_encode_writes)
         cr_assert_eq(memcmp(bytes, again, record_bytes), 0);
     }
 }
+
+Test(record, types_have_names)
+{
+    cr_expect_str_eq(stock_record_type_name(STOCK_RECORD_NONE), "NONE");
+    cr_expect_str_eq(stock_record_type_name(STOCK_RECORD_ITEM_CREATED), "ITEM_CREATED");
+    cr_expect_str_eq(stock_record_type_name(STOCK_RECORD_ITEM_UPDATED), "ITEM_UPDATED");
+    cr_expect_str_eq(stock_record_type_name(STOCK_RECORD_HELD), "HELD");
+    cr_expect_str_eq(stock_record_type_name(STOCK_RECORD_CONFIRMED), "CONFIRMED");
+    cr_expect_str_eq(stock_record_type_name(STOCK_RECORD_CANCELLED), "CANCELLED");
+    cr_expect_str_eq(stock_record_type_name(STOCK_RECORD_EXTENDED), "EXTENDED");
+    cr_expect_str_eq(stock_record_type_name(STOCK_RECORD_EXPIRED), "EXPIRED");
+    cr_expect_str_eq(stock_record_type_name(STOCK_RECORD_FORGOTTEN), "FORGOTTEN");
+    cr_expect_str_eq(stock_record_type_name(99), "?");
+}

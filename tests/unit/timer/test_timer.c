@@ -89,6 +89,28 @@ Test(timer, duration_that_gets_a_lane_late_keeps_its_order)
     timer_close(&timer);
 }
 
+/* One lane with a far deadline, so that all others of its duration wait in the heap:
+ *
+ *                 10
+ *           50         11
+ *        51    52   12    13        The last one, 13, takes the place of 51 and must rise over 50.
+ */
+Test(timer, cancelled_in_the_middle_of_the_heap_leaves_the_others_in_order)
+{
+    static const uint64_t DEADLINES[] = {10, 50, 11, 51, 52, 12, 13};
+    enum { COUNT = sizeof DEADLINES / sizeof DEADLINES[0] };
+    struct timer *timer = timer_open(COUNT + 1);
+    timer_insert(timer, COUNT, 1000, 5);
+    for (uint32_t slot = 0; slot < COUNT; slot++)
+        timer_insert(timer, slot, DEADLINES[slot], 5);
+    timer_cancel(timer, 3);
+    static const uint32_t ORDER[] = {0, 2, 5, 6, 1, 4, COUNT};
+    for (uint32_t i = 0; i < COUNT; i++)
+        cr_expect_eq(take(timer, 1000), ORDER[i]);
+    cr_expect_eq(timer_count(timer), 0);
+    timer_close(&timer);
+}
+
 Test(timer, deadline_before_its_lanes_last_one_is_found_all_the_same)
 {
     struct timer *timer = timer_open(4);
