@@ -172,6 +172,45 @@ Test(turn, hashing_the_state_ends_the_turn)
         play_receive(&play, &client, FRAME_STAT + FRAME_REPLY);
 }
 
+/* ---- limits ---- */
+
+static void send_reserve_rows(uint64_t item_id, uint32_t row_count)
+{
+    uint64_t ids[] = {11, 12, 13};
+    uint32_t one = 1;
+    Holdfast__V1__ReserveBatchRequest request = HOLDFAST__V1__RESERVE_BATCH_REQUEST__INIT;
+    cr_assert_leq(row_count, sizeof ids / sizeof *ids);
+    request.row_count = row_count;
+    request.n_item_id = 1;
+    request.item_id = &item_id;
+    request.n_reservation_id_low = row_count;
+    request.reservation_id_low = ids;
+    request.n_quantity = 1;
+    request.quantity = &one;
+    play_send(&client, FRAME_RESERVE_BATCH, 6, &request.base);
+}
+
+Test(turn, a_batch_over_the_servers_own_limit_is_refused_whole_and_one_at_it_is_served)
+{
+    struct server_options options = play_options(1);
+    options.batch_rows_max = 2;
+    options.segment_bytes = 64 << 10; /* the largest group is smaller too */
+    play_start(&play, &options);
+    play_connect(&play, &client, 0);
+    play_create(&play, &client, 1, 5);
+
+    send_reserve_rows(1, 3);
+    const Holdfast__V1__ErrorResponse *error = play_receive(&play, &client, FRAME_ERROR);
+    cr_expect_eq(error->code, HOLDFAST__V1__ERROR_CODE__ERROR_CODE_TOO_MANY_ROWS);
+    cr_expect_eq(stock_counts(play_core(&play, 0)->stock).reservations, 0);
+
+    send_reserve_rows(1, 2);
+    const Holdfast__V1__ReservationBatchResponse *answer =
+        play_receive(&play, &client, FRAME_RESERVE_BATCH + FRAME_REPLY);
+    cr_expect_eq(answer->row_count, 2);
+    cr_expect_eq(stock_counts(play_core(&play, 0)->stock).held, 2);
+}
+
 /* ---- the filter ---- */
 
 /* More jobs than a core takes in a turn stand before the word of a new item, and a row for the item
