@@ -64,7 +64,7 @@ fail(const struct player *player, const char *check, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    fprintf(stderr, "FAILED %s: core %" PRIu32 ": %s\n", check, player->core, text);
+    fprintf(stderr, "FINDING %s: core %" PRIu32 ": %s\n", check, player->core, text);
     _exit(1);
 }
 
