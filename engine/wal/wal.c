@@ -537,8 +537,6 @@ void wal_close(struct wal **wal_pointer)
 {
     struct wal *wal = *wal_pointer;
     *wal_pointer = NULL;
-    if (wal == NULL)
-        return;
     /* The process ends in the middle of a write: the buffers are left to the system. */
     if (wal->flight.op.is_pending || wal->spare.op.is_pending)
         return;

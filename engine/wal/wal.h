@@ -28,7 +28,7 @@ struct wal;
 
 struct wal_options {
     enum wal_durability durability;
-    uint64_t segment_bytes;   /* a multiple of LOG_BLOCK_BYTES; holds a header and a largest group */
+    uint64_t segment_bytes; /* a multiple of LOG_BLOCK_BYTES; holds a header and a largest group */
     uint32_t group_bytes_max; /* a multiple of LOG_BLOCK_BYTES up to LOG_GROUP_BYTES_MAX */
     uint32_t core;
 };

@@ -19,7 +19,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { PLAY_TURNS_MAX = 100000, PLAY_BYTES_MAX = 1 << 21 };
+enum { PLAY_TURNS_MAX = 100000, PLAY_SECONDS_MAX = 30, PLAY_BYTES_MAX = 1 << 21 };
 
 struct play {
     struct test_directory scratch;
@@ -156,10 +156,12 @@ static inline const ProtobufCMessage *play_poll(struct play_client *client)
     return message;
 }
 
-/* Turns all cores until a reply of this type is there. */
+/* Turns all cores until a reply of this type is there. It waits for the disk, which others may keep
+ * busy, so the limit is one of time. */
 static inline const void *play_receive(struct play *play, struct play_client *client, uint8_t type)
 {
-    for (uint32_t turn = 0; turn < PLAY_TURNS_MAX; turn++) {
+    uint64_t until_ns = io_clock(play->io).monotonic_ns + PLAY_SECONDS_MAX * 1000000000ull;
+    while (io_clock(play->io).monotonic_ns < until_ns) {
         const ProtobufCMessage *message = play_poll(client);
         if (message != NULL) {
             cr_assert_eq(client->type, type, "%u came for %u", client->type, type);
