@@ -86,6 +86,15 @@ static void add_hold(struct log_builder *builder, uint64_t item_id, uint64_t seq
                         });
 }
 
+static void add_update(struct log_builder *builder, uint64_t item_id)
+{
+    add_record(builder, &(struct stock_record){
+                            .type = STOCK_RECORD_ITEM_UPDATED,
+                            .time_ms = 1000,
+                            .item = {.item_id = item_id, .stock = 20, .hold_ms = 1000},
+                        });
+}
+
 static void save_log(struct log_builder *builder)
 {
     char folder[DATA_DIRECTORY_PATH_BYTES];
@@ -136,6 +145,7 @@ static void make_one_core_log(uint64_t time_ms)
     add_item(&builder, 7);
     add_hold(&builder, 7, 1);
     add_hold(&builder, 7, 2);
+    add_update(&builder, 7);
     save_log(&builder);
 }
 
@@ -147,7 +157,7 @@ Test(load_logs, one_log_gives_items_and_holds)
     struct server_totals totals = server_totals(server);
     cr_expect_eq(totals.items, 1);
     cr_expect_eq(totals.reservations, 2);
-    cr_expect_eq(totals.records_replayed, 3);
+    cr_expect_eq(totals.records_replayed, 4);
 }
 
 Test(load_logs, a_past_eras_records_go_to_the_cores_that_own_them_now)

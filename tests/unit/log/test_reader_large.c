@@ -96,6 +96,19 @@ Test(reader_large, good_log_needs_every_read)
     cr_expect_eq(end.record_count, 6u * RECORDS_OF_A_LARGE_GROUP);
 }
 
+/* Behind a group that fills the window the next one's header is read anew. */
+Test(reader_large, groups_of_the_largest_size_need_every_read)
+{
+    const int records = (LOG_GROUP_BYTES_MAX - LOG_GROUP_HEADER_BYTES) / RECORD_BYTES;
+    for (int group = 0; group < 2; group++) {
+        for (int i = 0; i < records; i++)
+            log_builder_add_plain(&builder, RECORD_BYTES);
+        log_builder_close_group(&builder);
+    }
+    cr_assert_eq(builder.used_count, 3);
+    expect_end(LOG_GOOD, "", 12);
+}
+
 Test(reader_large, bad_last_group_needs_every_read_to_be_called_a_torn_tail)
 {
     builder.bytes[1][builder.offset - BLOCK] ^= 1;
