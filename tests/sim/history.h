@@ -7,17 +7,23 @@
  *
  * Checks, by the names that findings carry:
  *
- *     conservation   available + held + sold = stock in every Item reply, nothing negative
- *     exactly-once   one HELD record per item and reservation id until it is forgotten; an accepted
- *                    answer has its record, a refusal has none
- *     durability     what was answered, or only seen, is on the medium before the answer is read,
- * and after every restart, with the same sequence number and deadline sequence       an item's
- * holds are numbered 1, 2, 3 ... in the log and in the answers linearizable   each answer about an
- * item is what the model says at some point between the records known when it was asked and those
- * on disk when it was answered, and no answer is older than one that was read before it was asked
- *     expiry         none early, none confirmed after an announced expiry, none held for ever
- *     replay         hash of the live state = of the replayed one = of the model fed with the log
- *     answered       at the end, with faults healed, every call has its answer */
+ *     conservation  available + held + sold = stock in every Item reply and after every record,
+ *                   nothing negative
+ *     exactly-once  one HELD record per item and reservation id until it is forgotten, one end of
+ *                   each hold; an accepted answer has its record and no other answer has it; a
+ *                   record has a call that asked for it
+ *     durability    what was answered, or only seen, is on the medium before the answer is read,
+ *                   and after every restart, with the same sequence number and deadline
+ *     sequence      an item's holds are numbered 1, 2, 3 ... in the log and in the answers
+ *     linearizable  each answer about an item is what the model says at some point between the
+ *                   records known when it was asked and those on disk when it was answered, and no
+ *                   answer is older than one that was read before it was asked
+ *     expiry        none early, none confirmed after its deadline, none held for ever
+ *     time          the records of an item are in the order of their times
+ *     log           what is written are groups that follow each other, of records that can be read
+ *     replay        hash of the live state = of the replayed one = of the model fed with the log;
+ *                   each record is legal where it stands
+ *     answered      at the end, with faults healed, every call has its answer */
 
 #include "stock/stock.h"
 
@@ -27,6 +33,7 @@
 struct history_options {
     struct stock_options tables; /* of each core */
     bool is_sync;                /* durability sync: answers are binding over crashes */
+    bool is_off;                 /* durability off: nothing reaches the disk, little is checked */
 };
 
 /* A new run. */
@@ -40,16 +47,16 @@ enum history_op {
 };
 
 struct history_call {
-    uint32_t client;
-    uint8_t op; /* enum history_op */
+    uint32_t client; /* below 65536; one connection at a time: its calls are done in order */
+    uint8_t op;      /* enum history_op */
     uint32_t update_mask;
     struct stock_request request;
     struct stock_item_settings settings;
 };
 
 /* Just before the frame is sent. Returns the call's number. A repeat of the same request is a new
- * call. `engine_now_ms` is the latest time that any living core has read, or 0 while the server is
- * down. */
+ * call. The rows of a frame are asked in their order. `engine_now_ms` is the latest time that any
+ * living core has read, or 0 while the server is down. */
 uint32_t history_ask(const struct history_call *call, uint64_t engine_now_ms);
 
 /* The answer, just read. `view` is set for Item replies that carry one (settings, available, held,
