@@ -12,6 +12,10 @@
  * complete; UINT64_MAX = never by itself. */
 uint64_t sim_io_ready_ns(const struct io *io);
 
+/* Files, sockets and ios that are open: 0 after a clean stop, else the engine leaks. */
+uint32_t sim_io_open_descriptors(void);
+uint32_t sim_io_count(void);
+
 /* The engine is gone with all its ios: forget them and what they have pending. */
 void sim_io_crash(void);
 

@@ -1,0 +1,506 @@
+/* The disk: how long operations take, when they take effect, what fails, and what a crash leaves.
+ *
+ * An operation that takes its time is a flight: its bytes are copied when it begins, it takes
+ * effect when its time is over, and it may be overtaken by later ones. A crash meets it in the
+ * middle. */
+
+#include "disk.h"
+
+#include "base/assert.h"
+#include "content.h"
+#include "private.h"
+#include "tree.h"
+#include "world.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct flight {
+    struct flight *next;
+    uint64_t number;
+    struct sim_node *node;
+    sim_token token;
+    struct sim_verdict verdict;
+    bool is_write;
+    bool is_durable;
+    uint8_t *data; /* NULL: zeros */
+    const uint8_t *source;
+    uint32_t bytes;
+    uint64_t offset;
+    uint64_t covered; /* by a sync: the last write, or the count of changes */
+};
+
+static struct {
+    struct sim_disk_options options;
+    struct flight *flights; /* in order of their beginning */
+    uint64_t flight_count;
+    uint64_t operation_count;
+    uint64_t fail_at; /* operation count, 0: never */
+    enum sim_disk_fault fault;
+    int fault_error; /* positive */
+    bool is_failing_for_ever;
+    sim_disk_observer_fn observer;
+} disk;
+
+/* ---- options and faults ---- */
+
+static void drop_flights(void)
+{
+    while (disk.flights != NULL) {
+        struct flight *flight = disk.flights;
+        disk.flights = flight->next;
+        sim_node_release(flight->node);
+        sim_free(flight->data);
+        sim_free(flight);
+    }
+}
+
+void sim_disk_begin(void)
+{
+    drop_flights();
+    sim_tree_begin();
+    memset(&disk, 0, sizeof disk);
+    disk.options = (struct sim_disk_options){
+        .write_ns_min = 50 * SIM_US,
+        .write_ns_max = 200 * SIM_US,
+        .capacity_bytes = UINT64_MAX,
+    };
+}
+
+void sim_disk_set_options(const struct sim_disk_options *options)
+{
+    hf_assert(options->write_ns_min <= options->write_ns_max);
+    disk.options = *options;
+}
+
+void sim_disk_fail_at(uint64_t n, enum sim_disk_fault fault, int error, bool for_ever)
+{
+    disk.fail_at = n == 0 ? 0 : disk.operation_count + n;
+    disk.fault = fault;
+    disk.fault_error = error;
+    disk.is_failing_for_ever = for_ever;
+}
+
+uint64_t sim_disk_operation_count(void)
+{
+    return disk.operation_count;
+}
+
+void sim_disk_observe(sim_disk_observer_fn observer)
+{
+    disk.observer = observer;
+}
+
+struct sim_verdict sim_disk_operation(const char *name, const char *path)
+{
+    struct sim_verdict verdict = {0};
+    uint64_t count = ++disk.operation_count;
+    if (disk.fail_at == 0 || count < disk.fail_at ||
+        (count > disk.fail_at && !disk.is_failing_for_ever))
+        return verdict;
+    sim_trace("disk fault %d, error %d: %s %s", (int)disk.fault, disk.fault_error, name, path);
+    verdict.is_fault = true;
+    verdict.fault = (int)disk.fault;
+    verdict.error = -disk.fault_error;
+    return verdict;
+}
+
+/* ---- room ---- */
+
+static uint64_t used_bytes(void)
+{
+    uint64_t bytes = 0;
+    for (const struct sim_node *node = sim_tree_first(); node != NULL; node = node->next)
+        bytes += node->content.allocated_bytes;
+    return bytes;
+}
+
+static uint64_t whole_pages(uint64_t bytes)
+{
+    return (bytes + SIM_PAGE_BYTES - 1) / SIM_PAGE_BYTES * SIM_PAGE_BYTES;
+}
+
+int sim_disk_reserve(struct sim_node *file, uint64_t bytes)
+{
+    struct sim_content *content = &file->content;
+    uint64_t wanted_bytes = whole_pages(bytes);
+    if (wanted_bytes <= content->allocated_bytes)
+        return 0;
+    uint64_t used = used_bytes();
+    uint64_t more_bytes = wanted_bytes - content->allocated_bytes;
+    if (used > disk.options.capacity_bytes || more_bytes > disk.options.capacity_bytes - used)
+        return -ENOSPC;
+    content->allocated_bytes = wanted_bytes;
+    return 0;
+}
+
+/* ---- effects ---- */
+
+static void observe(const struct sim_node *file, uint64_t offset, const uint8_t *data,
+                    uint32_t bytes)
+{
+    if (disk.observer == NULL)
+        return;
+    bool was_running = sim_engine_suspend();
+    disk.observer(file->path, offset, data, bytes);
+    sim_engine_resume(was_running);
+}
+
+/* A part of a write, whole sectors. */
+static uint64_t part_of(uint64_t bytes)
+{
+    uint64_t sectors = sim_between(SIM_CHANCE_FAULTS, 0, (bytes - 1) / SIM_SECTOR_BYTES);
+    return sectors * SIM_SECTOR_BYTES;
+}
+
+static int64_t write_part(struct sim_node *file, const uint8_t *data, uint64_t bytes,
+                          uint64_t offset)
+{
+    uint64_t part = part_of(bytes);
+    bool is_on_medium = sim_happens(SIM_CHANCE_FAULTS, 500);
+    if (sim_disk_reserve(file, offset + part) != 0)
+        return -ENOSPC;
+    sim_content_write(&file->content, offset, data, part,
+                      is_on_medium ? SIM_REACH_MEDIUM : SIM_REACH_NOW);
+    return (int64_t)part;
+}
+
+static int64_t write_failing(struct sim_node *file, const uint8_t *data, uint64_t bytes,
+                             uint64_t offset, struct sim_verdict verdict)
+{
+    switch ((enum sim_disk_fault)verdict.fault) {
+    case SIM_DISK_SHORT:
+        return write_part(file, data, bytes, offset);
+    case SIM_DISK_UNSYNCED:
+        if (sim_disk_reserve(file, offset + bytes) == 0)
+            sim_content_write(&file->content, offset, data, bytes, SIM_REACH_LOST);
+        return verdict.error;
+    case SIM_DISK_ERROR:
+        break;
+    }
+    return verdict.error;
+}
+
+/* `data` is NULL for zeros. What is within the room that there is, is written. */
+static int64_t perform_write(struct sim_node *file, const uint8_t *data, uint64_t bytes,
+                             uint64_t offset, bool is_durable, struct sim_verdict verdict)
+{
+    if (verdict.is_fault)
+        return write_failing(file, data, bytes, offset, verdict);
+    uint64_t fit_bytes = bytes;
+    while (fit_bytes > 0 && sim_disk_reserve(file, offset + fit_bytes) != 0)
+        fit_bytes = (fit_bytes - 1) / SIM_PAGE_BYTES * SIM_PAGE_BYTES;
+    if (fit_bytes == 0 && bytes > 0)
+        return -ENOSPC;
+    sim_content_write(&file->content, offset, data, fit_bytes,
+                      is_durable ? SIM_REACH_MEDIUM : SIM_REACH_NOW);
+    return (int64_t)fit_bytes;
+}
+
+int64_t sim_disk_write(struct sim_node *file, const void *buffer, uint64_t bytes, uint64_t offset,
+                       bool is_durable, struct sim_verdict verdict)
+{
+    int64_t result = perform_write(file, buffer, bytes, offset, is_durable, verdict);
+    sim_trace("disk write %s %" PRIu64 "+%" PRIu64 ": %" PRId64, file->path, offset, bytes, result);
+    return result;
+}
+
+static uint64_t sync_begin(struct sim_node *node)
+{
+    if (node->is_folder)
+        return sim_node_change_count(node);
+    sim_content_sync_begin(&node->content);
+    return sim_content_last_write();
+}
+
+static int sync_end(struct sim_node *node, uint64_t covered, struct sim_verdict verdict)
+{
+    enum sim_reach reach = SIM_REACH_MEDIUM;
+    if (verdict.is_fault && verdict.fault == SIM_DISK_ERROR)
+        reach = SIM_REACH_NOW;
+    if (verdict.is_fault && verdict.fault == SIM_DISK_UNSYNCED)
+        reach = SIM_REACH_LOST;
+    if (verdict.is_fault && verdict.fault == SIM_DISK_SHORT && covered > 0)
+        covered = sim_between(SIM_CHANCE_FAULTS, 0, covered - 1);
+    if (!node->is_folder)
+        sim_content_sync_end(&node->content, covered, reach);
+    else if (reach == SIM_REACH_MEDIUM)
+        sim_node_sync_names(node, covered);
+    int result = verdict.is_fault ? verdict.error : 0;
+    sim_trace("disk sync %s: %d", node->path, result);
+    if (result == 0 && !node->is_folder)
+        observe(node, 0, NULL, 0);
+    return result;
+}
+
+int sim_disk_sync(struct sim_node *node, struct sim_verdict verdict)
+{
+    uint64_t covered = sync_begin(node);
+    return sync_end(node, covered, verdict);
+}
+
+/* ---- flights ---- */
+
+static bool is_zero(const uint8_t *data, uint32_t bytes)
+{
+    return bytes == 0 || (data[0] == 0 && memcmp(data, data + 1, bytes - 1) == 0);
+}
+
+/* What was given to the disk is left alone until it is done. */
+static void check_buffer(const struct flight *flight)
+{
+    bool is_same = flight->data == NULL ? is_zero(flight->source, flight->bytes)
+                                        : memcmp(flight->source, flight->data, flight->bytes) == 0;
+    if (!is_same)
+        sim_fail("io", "a buffer was changed while it was being written to %s at %" PRIu64,
+                 flight->node->path, flight->offset);
+}
+
+static int32_t end_write(const struct flight *flight)
+{
+    check_buffer(flight);
+    int64_t result = perform_write(flight->node, flight->data, flight->bytes, flight->offset,
+                                   flight->is_durable, flight->verdict);
+    sim_trace("disk %s %s %" PRIu64 "+%u: %" PRId64, flight->is_durable ? "durable write" : "write",
+              flight->node->path, flight->offset, flight->bytes, result);
+    if (flight->is_durable && !flight->verdict.is_fault && result == (int64_t)flight->bytes)
+        observe(flight->node, flight->offset, flight->source, flight->bytes);
+    return (int32_t)result;
+}
+
+static void flight_ends(void *context, uint64_t number)
+{
+    struct flight **link = &disk.flights;
+    (void)context;
+    while (*link != NULL && (*link)->number != number)
+        link = &(*link)->next;
+    struct flight *flight = *link;
+    if (flight == NULL)
+        return; /* a crash came first */
+    *link = flight->next;
+    int32_t result = flight->is_write ? end_write(flight)
+                                      : sync_end(flight->node, flight->covered, flight->verdict);
+    sim_io_complete(flight->token, result);
+    sim_node_release(flight->node);
+    sim_free(flight->data);
+    sim_free(flight);
+}
+
+static uint64_t duration_ns(void)
+{
+    uint64_t ns =
+        sim_between(SIM_CHANCE_DISK, disk.options.write_ns_min, disk.options.write_ns_max);
+    bool is_slow = sim_happens(SIM_CHANCE_DISK, disk.options.slow_permille);
+    uint64_t factor = sim_between(SIM_CHANCE_DISK, 2, 100);
+    return is_slow ? ns * factor : ns;
+}
+
+static void begin_flight(const struct flight *model)
+{
+    struct flight **link = &disk.flights;
+    struct flight *flight = sim_alloc(sizeof *flight);
+    *flight = *model;
+    flight->number = ++disk.flight_count;
+    sim_node_acquire(flight->node);
+    while (*link != NULL)
+        link = &(*link)->next;
+    *link = flight;
+    sim_at(sim_now_ns() + duration_ns(), flight_ends, NULL, flight->number);
+}
+
+void sim_disk_begin_write(struct sim_node *file, sim_token token, const void *buffer,
+                          uint32_t bytes, uint64_t offset, bool is_durable,
+                          struct sim_verdict verdict)
+{
+    struct flight flight = {
+        .node = file,
+        .token = token,
+        .verdict = verdict,
+        .is_write = true,
+        .is_durable = is_durable,
+        .source = buffer,
+        .bytes = bytes,
+        .offset = offset,
+    };
+    if (!is_zero(buffer, bytes)) {
+        flight.data = sim_alloc(bytes);
+        memcpy(flight.data, buffer, bytes);
+    }
+    begin_flight(&flight);
+}
+
+void sim_disk_begin_sync(struct sim_node *node, sim_token token, struct sim_verdict verdict)
+{
+    struct flight flight = {.node = node, .token = token, .verdict = verdict};
+    flight.covered = sync_begin(node);
+    begin_flight(&flight);
+}
+
+/* ---- crashes ---- */
+
+/* Each sector of a write in flight on its own, after a loss of power. */
+static void write_some_sectors(const struct flight *flight, uint32_t permille)
+{
+    for (uint32_t at = 0; at < flight->bytes; at += SIM_SECTOR_BYTES) {
+        uint32_t left = flight->bytes - at;
+        if (!sim_happens(SIM_CHANCE_DISK, permille))
+            continue;
+        sim_content_write(&flight->node->content, flight->offset + at,
+                          flight->data == NULL ? NULL : flight->data + at,
+                          left < SIM_SECTOR_BYTES ? left : SIM_SECTOR_BYTES, SIM_REACH_MEDIUM);
+    }
+}
+
+static void write_prefix(const struct flight *flight, uint32_t bytes, enum sim_reach reach)
+{
+    sim_content_write(&flight->node->content, flight->offset, flight->data, bytes, reach);
+}
+
+static void crash_in_write(const struct flight *flight, enum sim_crash crash)
+{
+    enum { NOTHING, WHOLE, PREFIX, ONE_MISSING, FEW, HALF, MOST, MODE_COUNT };
+    uint64_t mode = sim_between(SIM_CHANCE_DISK, 0, crash == SIM_CRASH_KILL ? PREFIX : MOST);
+    uint32_t part =
+        (uint32_t)sim_between(SIM_CHANCE_DISK, 0, (flight->bytes - 1) / SIM_SECTOR_BYTES) *
+        SIM_SECTOR_BYTES;
+    enum sim_reach reach = crash == SIM_CRASH_KILL ? SIM_REACH_NOW : SIM_REACH_MEDIUM;
+    sim_trace("crash in write %s %" PRIu64 "+%u: mode %u, %u bytes", flight->node->path,
+              flight->offset, flight->bytes, (unsigned)mode, part);
+    if (flight->verdict.is_fault || mode == NOTHING)
+        return;
+    if (sim_disk_reserve(flight->node, flight->offset + flight->bytes) != 0)
+        return;
+    switch (mode) {
+    case WHOLE:
+        write_prefix(flight, flight->bytes, reach);
+        break;
+    case PREFIX:
+        write_prefix(flight, part, reach);
+        break;
+    case ONE_MISSING:
+        write_prefix(flight, part, reach);
+        part += SIM_SECTOR_BYTES;
+        if (part < flight->bytes)
+            sim_content_write(&flight->node->content, flight->offset + part,
+                              flight->data == NULL ? NULL : flight->data + part,
+                              flight->bytes - part, reach);
+        break;
+    case FEW:
+        write_some_sectors(flight, 100);
+        break;
+    case HALF:
+        write_some_sectors(flight, 500);
+        break;
+    default:
+        write_some_sectors(flight, 900);
+        break;
+    }
+}
+
+/* A sync in flight has been made, or nothing of it. */
+static void crash_in_sync(const struct flight *flight)
+{
+    bool is_made = sim_happens(SIM_CHANCE_DISK, 500) && !flight->verdict.is_fault;
+    if (flight->node->is_folder) {
+        if (is_made)
+            sim_node_sync_names(flight->node, flight->covered);
+    } else {
+        sim_content_sync_end(&flight->node->content, flight->covered,
+                             is_made ? SIM_REACH_MEDIUM : SIM_REACH_NOW);
+    }
+}
+
+static void close_files(void)
+{
+    for (int fd = sim_descriptor_next(0); fd >= 0; fd = sim_descriptor_next(fd + 1)) {
+        const struct sim_descriptor *descriptor = sim_descriptor(fd);
+        if (descriptor->kind != SIM_DESCRIPTOR_FILE && descriptor->kind != SIM_DESCRIPTOR_FOLDER)
+            continue;
+        struct sim_node *node = descriptor->object;
+        node->lock_fd = -1;
+        sim_descriptor_close(fd);
+        sim_node_release(node);
+    }
+}
+
+static void lose_power(void)
+{
+    uint64_t mode = sim_between(SIM_CHANCE_DISK, 0, SIM_SURVIVE_COUNT);
+    sim_trace("power is lost: mode %u", (unsigned)mode);
+    for (struct sim_node *node = sim_tree_first(); node != NULL; node = node->next) {
+        uint64_t own_mode = sim_between(SIM_CHANCE_DISK, 0, SIM_SURVIVE_COUNT - 1);
+        if (!node->is_folder) /* each file its own way, or all the same */
+            sim_content_power_loss(
+                &node->content, (enum sim_survival)(mode == SIM_SURVIVE_COUNT ? own_mode : mode));
+    }
+    sim_tree_power_loss();
+}
+
+void sim_disk_crash(enum sim_crash crash)
+{
+    hf_assert(!sim_engine_is_running());
+    sim_trace(crash == SIM_CRASH_KILL ? "killed" : "power cut");
+    for (const struct flight *flight = disk.flights; flight != NULL; flight = flight->next)
+        if (flight->is_write)
+            crash_in_write(flight, crash);
+        else
+            crash_in_sync(flight);
+    drop_flights();
+    close_files();
+    if (crash == SIM_CRASH_POWER)
+        lose_power();
+}
+
+/* ---- reading, for checkers ---- */
+
+static struct sim_node *find_file(const char *path)
+{
+    int error;
+    struct sim_node *node = sim_tree_find(path, &error);
+    return node == NULL || node->is_folder ? NULL : node;
+}
+
+int64_t sim_disk_size(const char *path)
+{
+    const struct sim_node *file = find_file(path);
+    return file == NULL ? -1 : (int64_t)file->content.now_bytes;
+}
+
+void sim_disk_read(const char *path, uint64_t offset, void *to, uint64_t bytes)
+{
+    const struct sim_node *file = find_file(path);
+    hf_assert(file != NULL);
+    hf_assert(offset <= file->content.now_bytes && bytes <= file->content.now_bytes - offset);
+    sim_content_read(&file->content, offset, to, bytes);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct sim_entry *)a)->name, ((const struct sim_entry *)b)->name);
+}
+
+void sim_disk_list(const char *path, void (*entry)(void *context, const char *name), void *context)
+{
+    int error;
+    const struct sim_node *folder = sim_tree_find(path, &error);
+    hf_assert(folder != NULL && folder->is_folder);
+    uint32_t count = folder->now.count;
+    if (count == 0)
+        return;
+    struct sim_entry *entries = sim_alloc(count * sizeof *entries);
+    memcpy(entries, folder->now.entries, count * sizeof *entries);
+    qsort(entries, count, sizeof *entries, by_name);
+    for (uint32_t i = 0; i < count; i++)
+        entry(context, entries[i].name);
+    sim_free(entries);
+}
+
+void sim_disk_flip(const char *path, uint64_t offset, uint32_t bit)
+{
+    struct sim_node *file = find_file(path);
+    hf_assert(file != NULL);
+    sim_trace("bit %u of %s at %" PRIu64 " is flipped", bit, path, offset);
+    sim_content_flip(&file->content, offset, bit);
+}

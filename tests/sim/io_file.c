@@ -1,0 +1,293 @@
+/* The files of io/io.h over the simulated disk. Each call counts as an operation of the engine, and
+ * of the disk; blocking ones take effect at once. */
+
+#include "io/io.h"
+
+#include "base/assert.h"
+#include "private.h"
+#include "tree.h"
+#include "world.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct sim_verdict operation(const char *name, const char *path)
+{
+    sim_engine_operation(name);
+    return sim_disk_operation(name, path);
+}
+
+static struct sim_node *file_of(int fd)
+{
+    return sim_descriptor_of(fd, SIM_DESCRIPTOR_FILE)->object;
+}
+
+static struct sim_node *node_of(int fd)
+{
+    const struct sim_descriptor *descriptor = sim_descriptor(fd);
+    hf_assert(descriptor->kind == SIM_DESCRIPTOR_FILE || descriptor->kind == SIM_DESCRIPTOR_FOLDER);
+    return descriptor->object;
+}
+
+/* What a direct access must look like. */
+static void check_alignment(int fd, const void *buffer, uint64_t bytes, uint64_t offset)
+{
+    if (!sim_descriptor(fd)->is_direct)
+        return;
+    hf_assert((uintptr_t)buffer % SIM_PAGE_BYTES == 0);
+    hf_assert(bytes % SIM_PAGE_BYTES == 0);
+    hf_assert(offset % SIM_PAGE_BYTES == 0);
+}
+
+/* ---- asynchronous ---- */
+
+void io_file_write(struct io *io, struct io_op *op, int fd, const void *buffer, uint32_t bytes,
+                   uint64_t offset, bool is_durable)
+{
+    struct sim_request request = {
+        .kind = SIM_REQUEST_WRITE,
+        .fd = fd,
+        .source = buffer,
+        .bytes = bytes,
+        .offset = offset,
+        .is_durable = is_durable,
+    };
+    hf_assert(bytes > 0);
+    hf_assert(!sim_descriptor(fd)->is_read_only);
+    check_alignment(fd, buffer, bytes, offset);
+    request.verdict = operation("io_file_write", file_of(fd)->path);
+    sim_io_prepare(io, op, &request);
+}
+
+void io_file_sync(struct io *io, struct io_op *op, int fd)
+{
+    struct sim_request request = {.kind = SIM_REQUEST_SYNC, .fd = fd};
+    request.verdict = operation("io_file_sync", node_of(fd)->path);
+    sim_io_prepare(io, op, &request);
+}
+
+/* ---- opening and closing ---- */
+
+static int open_folder(struct sim_node *node)
+{
+    if (!node->is_folder)
+        return -ENOTDIR;
+    return sim_descriptor_add(SIM_DESCRIPTOR_FOLDER, sim_node_acquire(node));
+}
+
+static int open_file(struct sim_node *node, uint32_t flags)
+{
+    if (node->is_folder)
+        return -ENXIO;
+    int fd = sim_descriptor_add(SIM_DESCRIPTOR_FILE, sim_node_acquire(node));
+    struct sim_descriptor *descriptor = sim_descriptor(fd);
+    descriptor->is_direct = flags & IO_FILE_DIRECT;
+    descriptor->is_read_only = flags & IO_FILE_READ;
+    return fd;
+}
+
+int io_file_open(struct io *io, const char *path, uint32_t flags)
+{
+    struct sim_node *node;
+    int error = 0;
+    (void)io;
+    struct sim_verdict verdict = operation("io_file_open", path);
+    if (verdict.is_fault)
+        return verdict.error;
+    if (flags & IO_FILE_CREATE)
+        error = sim_tree_add(path, false, &node);
+    else
+        node = sim_tree_find(path, &error);
+    if (error != 0)
+        return error;
+    return flags & IO_FILE_DIRECTORY ? open_folder(node) : open_file(node, flags);
+}
+
+void io_close(struct io *io, int fd)
+{
+    (void)io;
+    sim_engine_operation("io_close");
+    const struct sim_descriptor *descriptor = sim_descriptor(fd);
+    hf_assert(descriptor->pending_count == 0);
+    if (descriptor->kind == SIM_DESCRIPTOR_LISTENER || descriptor->kind == SIM_DESCRIPTOR_SOCKET) {
+        sim_network_close(fd);
+        return;
+    }
+    struct sim_node *node = descriptor->object;
+    if (node->lock_fd == fd)
+        node->lock_fd = -1;
+    sim_descriptor_close(fd);
+    sim_node_release(node);
+}
+
+int io_file_lock(struct io *io, int fd)
+{
+    (void)io;
+    struct sim_node *node = node_of(fd);
+    struct sim_verdict verdict = operation("io_file_lock", node->path);
+    if (verdict.is_fault)
+        return verdict.error;
+    if (node->lock_fd >= 0 && node->lock_fd != fd)
+        return -EWOULDBLOCK;
+    node->lock_fd = fd;
+    return 0;
+}
+
+/* ---- content ---- */
+
+int io_file_read(struct io *io, int fd, void *buffer, size_t bytes, uint64_t offset)
+{
+    (void)io;
+    const struct sim_node *file = file_of(fd);
+    check_alignment(fd, buffer, bytes, offset);
+    struct sim_verdict verdict = operation("io_file_read", file->path);
+    if (verdict.is_fault)
+        return verdict.error;
+    if (offset > file->content.now_bytes || bytes > file->content.now_bytes - offset)
+        return -ENODATA;
+    sim_content_read(&file->content, offset, buffer, bytes);
+    return 0;
+}
+
+int io_file_write_now(struct io *io, int fd, const void *buffer, size_t bytes, uint64_t offset)
+{
+    (void)io;
+    struct sim_node *file = file_of(fd);
+    hf_assert(!sim_descriptor(fd)->is_read_only);
+    check_alignment(fd, buffer, bytes, offset);
+    struct sim_verdict verdict = operation("io_file_write_now", file->path);
+    if (bytes == 0)
+        return verdict.is_fault ? verdict.error : 0;
+    int64_t result = sim_disk_write(file, buffer, bytes, offset, false, verdict);
+    if (verdict.is_fault)
+        return verdict.error;
+    if (result < 0)
+        return (int)result;
+    return (size_t)result == bytes ? 0 : -ENOSPC;
+}
+
+int io_file_sync_now(struct io *io, int fd)
+{
+    (void)io;
+    struct sim_node *node = node_of(fd);
+    struct sim_verdict verdict = operation("io_file_sync_now", node->path);
+    return sim_disk_sync(node, verdict);
+}
+
+int64_t io_file_size(struct io *io, int fd)
+{
+    (void)io;
+    const struct sim_node *file = file_of(fd);
+    struct sim_verdict verdict = operation("io_file_size", file->path);
+    return verdict.is_fault ? verdict.error : (int64_t)file->content.now_bytes;
+}
+
+int io_file_allocate(struct io *io, int fd, uint64_t bytes)
+{
+    (void)io;
+    struct sim_node *file = file_of(fd);
+    struct sim_verdict verdict = operation("io_file_allocate", file->path);
+    if (verdict.is_fault)
+        return verdict.error;
+    int error = sim_disk_reserve(file, bytes);
+    if (error == 0 && bytes > file->content.now_bytes)
+        file->content.now_bytes = bytes;
+    return error;
+}
+
+/* ---- names ---- */
+
+int io_file_rename(struct io *io, const char *from, const char *to)
+{
+    (void)io;
+    struct sim_verdict verdict = operation("io_file_rename", to);
+    if (verdict.is_fault)
+        return verdict.error;
+    sim_trace("disk rename %s %s", from, to);
+    return sim_tree_rename(from, to);
+}
+
+int io_file_remove(struct io *io, const char *path)
+{
+    (void)io;
+    struct sim_verdict verdict = operation("io_file_remove", path);
+    if (verdict.is_fault)
+        return verdict.error;
+    sim_trace("disk remove %s", path);
+    return sim_tree_remove(path);
+}
+
+int io_directory_create(struct io *io, const char *path)
+{
+    struct sim_node *node;
+    int error = 0;
+    (void)io;
+    struct sim_verdict verdict = operation("io_directory_create", path);
+    if (verdict.is_fault)
+        return verdict.error;
+    int added = sim_tree_add(path, true, &node);
+    if (added != -EEXIST)
+        return added;
+    node = sim_tree_find(path, &error);
+    hf_assert(node != NULL);
+    return node->is_folder ? 0 : -ENOTDIR;
+}
+
+static struct sim_node *find_folder(const char *path, int *error_out)
+{
+    struct sim_node *node = sim_tree_find(path, error_out);
+    if (node == NULL || node->is_folder)
+        return node;
+    *error_out = -ENOTDIR;
+    return NULL;
+}
+
+int io_directory_sync(struct io *io, const char *path)
+{
+    int error = 0;
+    (void)io;
+    struct sim_verdict verdict = operation("io_directory_sync", path);
+    struct sim_node *folder = find_folder(path, &error);
+    return folder == NULL ? error : sim_disk_sync(folder, verdict);
+}
+
+/* Taken beforehand, because the engine may change the folder meanwhile, or end; in this memory,
+ * because then nobody gives it back. */
+static struct sim_entry *list;
+static uint32_t list_room;
+
+static void shuffle(struct sim_entry *entries, uint32_t count)
+{
+    for (uint32_t i = count; i > 1; i--) {
+        uint64_t other = sim_between(SIM_CHANCE_DISK, 0, i - 1);
+        struct sim_entry entry = entries[i - 1];
+        entries[i - 1] = entries[other];
+        entries[other] = entry;
+    }
+}
+
+int io_directory_list(struct io *io, const char *path,
+                      void (*entry)(void *context, const char *name), void *context)
+{
+    int error = 0;
+    (void)io;
+    struct sim_verdict verdict = operation("io_directory_list", path);
+    if (verdict.is_fault)
+        return verdict.error;
+    const struct sim_node *folder = find_folder(path, &error);
+    if (folder == NULL)
+        return error;
+    uint32_t count = folder->now.count;
+    if (count == 0)
+        return 0;
+    if (count > list_room) {
+        list = sim_grow(list, count * sizeof *list);
+        list_room = count;
+    }
+    memcpy(list, folder->now.entries, count * sizeof *list);
+    shuffle(list, count);
+    for (uint32_t i = 0; i < count; i++)
+        entry(context, list[i].name);
+    return 0;
+}
