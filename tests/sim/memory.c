@@ -16,6 +16,19 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#define HAS_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ADDRESS_SANITIZER 1
+#endif
+#endif
+#ifdef HAS_ADDRESS_SANITIZER
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_UNPOISON_MEMORY_REGION(memory, bytes) ((void)0)
+#endif
+
 enum { FRESH_BYTE = 0xA5 };
 
 struct piece {
@@ -251,6 +264,8 @@ void sim_memory_release(void)
     for (uint32_t i = 0; i < heap.piece_count; i++) {
         struct piece *piece = &heap.pieces[i];
         if (piece->is_mapped) {
+            /* The pools in it mark their free blocks, and the addresses will be mapped again. */
+            ASAN_UNPOISON_MEMORY_REGION(piece->memory, piece->bytes);
             int failed = munmap(piece->memory, piece->bytes);
             hf_assert(!failed);
         } else {
