@@ -1,0 +1,149 @@
+/* The log reader: log_read() over a log that a script wrote and spoiled (log_script.h).
+ *
+ * Promises:
+ *   - The verdict, its place, and the records that are handed out are those of a slow and obvious
+ *     judge (log_judge.h), which is written from docs/log-format.md.
+ *   - What was only written and not spoiled is good, with every record.
+ *   - Records come with LSNs 1, 2, 3 ... and whole. Reading twice is the same; without a callback
+ *     for records it is the same but for the refusal.
+ *   - What is in the end of a good or torn log is enough to go on: after everything behind it is
+ *     cleared, as the writer would, the log is good and ends at the same place.
+ *   - No byte outside the files is asked for. */
+
+#include "log_judge.h"
+
+#include "base/bytes.h"
+
+static _Alignas(8) uint8_t buffer[LOG_GROUP_BYTES_MAX];
+
+struct delivery {
+    struct log_script *script;
+    uint64_t last_lsn;
+    uint64_t hash; /* of all that was handed out */
+    uint64_t time_ms;
+};
+
+static const char refusal[] = "refused by the fuzzer";
+
+static const char *take_record(void *context, uint64_t lsn, uint64_t group_time_ms,
+                               const uint8_t *record, uint32_t record_bytes)
+{
+    struct delivery *delivery = context;
+    hf_assert(lsn == delivery->last_lsn + 1);
+    hf_assert(record_bytes >= LOG_RECORD_BYTES_MIN && record_bytes <= LOG_RECORD_BYTES_MAX);
+    hf_assert(record_bytes % 8 == 0 && bytes_get_u16(record) == record_bytes);
+    if (lsn == delivery->script->refused_lsn)
+        return refusal;
+    delivery->last_lsn = lsn;
+    delivery->time_ms = group_time_ms;
+    delivery->hash = judge_mix(delivery->hash, record, record_bytes);
+    return NULL;
+}
+
+static void read_log(struct log_script *script, bool is_with_records, struct log_end *end,
+                     struct delivery *delivery)
+{
+    const struct log_source source = log_script_source(script);
+    *delivery = (struct delivery){.script = script};
+    memset(end, 0xa5, sizeof *end);
+    log_read(&source, is_with_records ? take_record : NULL, delivery, buffer, end);
+}
+
+/* ---- checks ---- */
+
+static void check_end(const struct log_script *script, const struct log_end *end)
+{
+    hf_assert(strcmp(log_status_text(end->status), "?") != 0);
+    hf_assert((end->reason[0] == '\0') == (end->status == LOG_GOOD));
+    hf_assert(memchr(end->reason, '\0', sizeof end->reason) != NULL);
+    hf_assert((end->io_error != 0) == (end->status == LOG_IO));
+    hf_assert(end->segment_used_count <= script->file_count);
+    hf_assert(end->next_group_number == end->group_count + 1);
+    if (end->segment_index < script->file_count)
+        hf_assert(end->offset <= script->segments[end->segment_index].bytes ||
+                  end->status == LOG_DAMAGED);
+    else
+        hf_assert(script->file_count == 0);
+}
+
+static void check_judged(struct log_script *script, const struct log_end *end,
+                         const struct delivery *delivery)
+{
+    struct judgement judgement;
+    log_judge(script, &judgement);
+    hf_assert(end->status == judgement.status);
+    hf_assert(end->group_count == judgement.group_count);
+    hf_assert(end->record_count == judgement.record_count);
+    hf_assert(end->next_lsn == judgement.record_count + 1);
+    hf_assert(delivery->last_lsn == judgement.record_count);
+    hf_assert(delivery->hash == judgement.records_hash);
+    hf_assert(end->segment_index == judgement.segment_index);
+    hf_assert(end->offset == judgement.offset);
+    hf_assert(end->segment_used_count == judgement.segment_used_count);
+}
+
+static void check_same(const struct log_end *a, const struct log_end *b)
+{
+    hf_assert(a->status == b->status && a->io_error == b->io_error);
+    hf_assert(a->segment_index == b->segment_index && a->offset == b->offset);
+    hf_assert(a->segment_used_count == b->segment_used_count);
+    hf_assert(a->next_lsn == b->next_lsn && a->next_group_number == b->next_group_number);
+    hf_assert(a->chain == b->chain && a->epoch == b->epoch && a->time_ms == b->time_ms);
+    hf_assert(a->group_count == b->group_count && a->record_count == b->record_count);
+    hf_assert(strcmp(a->reason, b->reason) == 0);
+}
+
+/* Does what a writer does with the end, and reads again. */
+static void check_healed(struct log_script *script, const struct log_end *end,
+                         const struct delivery *delivery)
+{
+    struct log_end healed;
+    struct delivery again;
+    uint64_t offset = end->segment_used_count == 0 ? 0 : end->offset;
+    for (uint32_t i = end->segment_index; i < script->file_count; i++) {
+        memset(script->bytes[i] + offset, 0, sizeof script->bytes[i] - offset);
+        offset = 0;
+    }
+    read_log(script, true, &healed, &again);
+    hf_assert(healed.status == LOG_GOOD);
+    hf_assert(again.hash == delivery->hash);
+    hf_assert(healed.segment_index == end->segment_index && healed.offset == end->offset);
+    hf_assert(healed.segment_used_count == end->segment_used_count);
+    hf_assert(healed.next_lsn == end->next_lsn && healed.chain == end->chain);
+    hf_assert(healed.group_count == end->group_count && healed.epoch == end->epoch);
+    hf_assert(healed.time_ms == end->time_ms);
+}
+
+static void check_whole(const struct log_script *script, const struct log_end *end)
+{
+    hf_assert(end->status == LOG_GOOD);
+    hf_assert(end->record_count == script->record_count);
+    hf_assert(end->group_count == script->group_count);
+    hf_assert(end->chain == script->chain);
+    hf_assert(end->segment_used_count == script->used_count);
+    hf_assert(script->used_count == 0 || end->offset == script->offset);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t data_bytes)
+{
+    static struct log_script script;
+    struct log_end end, again;
+    struct delivery delivery, ignored;
+    struct fuzz_tape tape = fuzz_tape_of(data, data_bytes);
+    log_script_play(&script, &tape);
+
+    read_log(&script, true, &end, &delivery);
+    check_end(&script, &end);
+    if (!script.is_spoiled)
+        check_whole(&script, &end);
+    if (end.status != LOG_IO)
+        check_judged(&script, &end, &delivery);
+    if (script.refused_lsn == 0 || script.refused_lsn > delivery.last_lsn + 1) {
+        read_log(&script, false, &again, &ignored);
+        check_same(&end, &again);
+    }
+    script.failing_read = 0;
+    if (end.status == LOG_TORN_TAIL || (end.status == LOG_GOOD && data_bytes % 4 == 0))
+        check_healed(&script, &end, &delivery);
+    return 0;
+}

@@ -1,0 +1,208 @@
+#!/usr/bin/python3
+"""Writes the hand-made part of the corpus: tests/fuzz/corpus/TARGET/seed-NAME.
+
+    make_seeds.py [FOLDER]      (default: corpus, beside this file)
+
+Real messages come from tests/golden/protocol-v1.json, logs and states from short scripts in the form
+that each target's opening comment tells. Everything else in the corpus was found by the fuzzer and is
+kept because it reaches code that nothing else does: scripts/fuzz --keep.
+"""
+import json
+import os
+import struct
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+GOLDEN = os.path.join(HERE, "..", "golden", "protocol-v1.json")
+HEADER_BYTES = 32
+REPLY = 128
+
+seeds = {}  # target -> name -> bytes
+
+
+def add(target, name, data):
+    name = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
+    seeds.setdefault(target, {})[name] = bytes(data)
+
+
+def golden_frames():
+    with open(GOLDEN, encoding="utf-8") as file:
+        return [(vector["name"], bytes.fromhex(vector["bytes"]))
+                for vector in json.load(file)["frames"]]
+
+
+# ---- protocol ----------------------------------------------------------------------------------
+
+def frame_seeds(frames):
+    """Flags, seed of the cuts, frames with directives "repair all" where the checksum goes."""
+    requests, replies = bytearray(), bytearray()
+    for name, frame in frames:
+        is_request = frame[13] < REPLY
+        blank = bytes(8) + frame[8:]
+        add("fuzz_frame", name, bytes([2 | is_request, 3]) + blank)
+        (requests if is_request else replies).extend(blank)
+    add("fuzz_frame", "all requests", bytes([3, 9]) + requests)
+    add("fuzz_frame", "all replies", bytes([2, 16]) + replies)
+    ping = bytes(8) + frames[0][1][8:]
+    for bit in range(5):
+        add("fuzz_frame", f"not repaired {bit}", bytes([3, 1, 1 << bit]) + ping[1:])
+    add("fuzz_frame", "cut in the header", bytes([3, 1]) + ping + ping[:20])
+    add("fuzz_frame", "cut in the body", bytes([3, 1]) + ping + ping[:-1])
+    add("fuzz_frame", "body too long", bytes([3 | 2 << 2, 1]) + requests)
+    add("fuzz_frame", "as they are", bytes([1, 1]) + b"".join(
+        frame for _, frame in frames if frame[13] < REPLY))
+
+
+def message_seeds(frames):
+    types = set()
+    for name, frame in frames:
+        types.add(frame[13])
+        add("fuzz_message", name, bytes([frame[13], 100 << 1]) + frame[HEADER_BYTES:])
+    for number in sorted(types):
+        add("fuzz_message", f"made {number}", bytes([number, 1, 3]) + bytes([5, 1, 2, 3]) * 24)
+    add("fuzz_message", "unknown fields", bytes([2, 60]) + bytes.fromhex("a80601b206026869bd0601020304"))
+
+
+# ---- text --------------------------------------------------------------------------------------
+
+def text_seeds():
+    units = ["0", "1", "15m", "1h30m", "250ms", "7d", "1d2h3m4s5ms", "4096", "64KiB", "1GiB", "2TiB",
+             "10k", "1M", "2G", "18446744073709551615", "18446744073709551616", "16777216TiB",
+             "213503982334d14h25m51s615ms", "1s1s", "1ms1s", "0x4d2", "0xFFFFFFFFFFFFFFFF", "-1",
+             "unlimited", "yes", "no", "true", "false", "none", "+15m", "2026-11-27T20:00:00Z",
+             "2026-11-27 20:00:00.250Z", "2024-02-29T23:59:59.9Z", "2023-02-29T00:00:00Z",
+             "1969-12-31T23:59:59Z", "9999-12-31T23:59:59.999Z", "Größe-42", "京都", "\U0001f600"]
+    for index, text in enumerate(units):
+        add("fuzz_units", f"{index:02} {text}", text.encode())
+    for name, text in {"overlong": b"\xc0\xaf", "surrogate": b"\xed\xa0\x80", "cut": b"a\xe4\xba",
+                       "beyond": b"\xf4\x90\x80\x80", "control": b"\xc2\x85", "long": b"x" * 65,
+                       "fits": b"x" * 64}.items():
+        add("fuzz_units", "sku " + name, text)
+
+    csv = {
+        "small": (0, b"sku,stock\nA,10\nB,unlimited\n"),
+        "all columns": (1, b"A,10,7,2,1,15m,2026-11-27T20:00:00Z,+2h,no\n"
+                           b"\"B, \"\"big\"\"\",5k,0x10,0,0,,none,,yes\n"),
+        "crlf": (0, b"\xef\xbb\xbfstock,sku\r\n1,A\r\n\r\n2,B"),
+        "twice": (1, b"A,1,1,,,,,,\nA,1,2,,,,,,\nC,1,1,,,,,,\n"),
+        "unclosed": (0, b"sku,stock\n\"A,1\nB,2\n"),
+        "after quote": (0, b"sku,stock\n\"A\"x,1\nB\"y,2\n"),
+        "returns": (0, b"sku,stock\nA\rB,1\nC,2\r"),
+        "nul": (0, b"sku,stock\nA\0B,1\n"),
+        "many cells": (0, b"," * 40 + b"\nA,1\n"),
+        "wrong columns": (0, b"sku,price,sku\n"),
+        "wrong values": (1, b"A,-2,0,x,99999999999,1x,soon,never,maybe\n\x01,,,,,,,,\n"),
+        "lines in a cell": (1, b"\"A\nB\",1,,,,,,,\n\"A\r\nC\",1,,,,,,,\n"),
+    }
+    for name, (flags, text) in csv.items():
+        add("fuzz_csv", name, bytes([flags]) + text)
+
+
+def manifest_seeds():
+    server = b"server 0123456789abcdef0123456789abcdef\n"
+    title = b"holdfast data directory\n"
+    eras = b"era 1 cores 4\nera 2 cores 1\n"
+    texts = {
+        "small": title + b"format 1\n" + server + eras,
+        "one": title + b"format 1\n" + server + b"era 1 cores 64\n",
+        "other version": title + b"format 2\nwhatever\n",
+        "no eras": title + b"format 1\n" + server,
+        "falling": title + b"format 1\n" + server + b"era 2 cores 1\nera 1 cores 1\n",
+        "no cores": title + b"format 1\n" + server + b"era 1 cores 0\n",
+        "many cores": title + b"format 1\n" + server + b"era 1 cores 65\n",
+        "leading zero": title + b"format 1\n" + server + b"era 01 cores 1\n",
+        "largest": title + b"format 1\n" + server + b"era 18446744073709551615 cores 1\n",
+        "too large": title + b"format 1\n" + server + b"era 18446744073709551616 cores 1\n",
+        "no format": title + server,
+        "no server": title + b"format 1\n" + eras,
+        "capitals": title + b"format 1\n" + server.upper() + eras,
+    }
+    for name, text in texts.items():
+        add("fuzz_manifest", name, b"\1" + text)
+    add("fuzz_manifest", "no checksum", b"\0" + texts["small"])
+    add("fuzz_manifest", "wrong checksum", b"\0" + texts["small"] + b"checksum " + b"0" * 16 + b"\n")
+    add("fuzz_manifest", "cut", b"\0" + title)
+    add("fuzz_manifest", "made", b"\2\1\0\1\1\2" + bytes([0, 3] * 10))
+    add("fuzz_manifest", "made other version", b"\2\1\0\2\1\2" + bytes([0, 3] * 10))
+    add("fuzz_manifest", "name", b"\3000000000001.log")
+    add("fuzz_manifest", "short name", b"\3" + b"1.log")
+
+
+# ---- logs --------------------------------------------------------------------------------------
+
+GROUP, SEGMENT, START, POKE, FLIP, COPY, CLEAR, CUT, RENAME, REPAIR, REFUSE, FAIL, GROUP_LIE, \
+    HEADER_LIE = range(14)
+BLOCK = 4096
+
+
+def at(file, offset):
+    return struct.pack("<BH", file, offset)
+
+
+def log_seeds():
+    small = [GROUP, 2]        # three records of 8 bytes
+    large = [GROUP, 31 | 5 << 5]  # 32 of 256 bytes: three blocks
+    two = bytes([2, 4, 4])    # two files of six blocks
+    scripts = {
+        "empty": bytes([0]),
+        "unused": two,
+        "one group": two + bytes(small),
+        "two segments": two + bytes(large + small + large + small + [START] + small),
+        "closed": bytes([0x84, 4, 4, 4, 4]) + bytes(large * 4),
+        "closed torn": bytes([0x84, 4, 4, 4, 4]) + bytes(small * 2 + [FLIP]) + at(0, 8192) + b"\0",
+        "torn header": two + bytes(small * 2 + [FLIP]) + at(0, 2 * BLOCK + 30) + b"\1",
+        "torn payload": two + bytes(small * 2 + [FLIP]) + at(0, 2 * BLOCK + 140) + b"\1",
+        "torn cleared": two + bytes(small + large + [CLEAR]) + at(0, 3 * BLOCK) + struct.pack("<H", BLOCK),
+        "garbage behind": two + bytes(small + [POKE]) + at(0, 4 * BLOCK + 9) + b"\3abc",
+        "torn segment header": two + bytes(large + small + [SEGMENT, FLIP]) + at(1, 100) + b"\1",
+        "segment header in use": two + bytes(large * 2 + [FLIP]) + at(1, 100) + b"\1",
+        "damage before a group": two + bytes(small * 3 + [FLIP]) + at(0, BLOCK + 30) + b"\1",
+        "damage before a file": two + bytes(large + small + large + [FLIP]) + at(0, 4 * BLOCK + 30) + b"\1",
+        "header erased": two + bytes(large * 2 + [CLEAR]) + at(0, 0) + struct.pack("<H", BLOCK),
+        "first erased": two + bytes(small * 2 + [CLEAR]) + at(0, BLOCK) + struct.pack("<H", BLOCK),
+        "file cut": two + bytes(small + [CUT, 0]) + struct.pack("<H", 3 * BLOCK),
+        "file cut to nothing": two + bytes(small + [CUT, 0]) + struct.pack("<H", 0),
+        "file cut in the header": two + bytes(small + [CUT, 0]) + struct.pack("<H", 1000),
+        "gap in names": two + bytes(small + [RENAME, 1, 4]),
+        "group copied": two + bytes(small + [COPY, 0x20, 0x10]),
+        "group replaced": two + bytes(small * 2 + [COPY, 0x10, 0x20]),
+        "segment copied": two + bytes(large * 2 + [COPY, 1, 0]),
+        "refused": two + bytes(small * 3 + [REFUSE, 5]),
+        "unreadable": two + bytes(large * 2 + [FAIL, 2]),
+        "padding": two + bytes(small + [POKE]) + at(0, BLOCK + 300) + b"\1x",
+        "record lengths": two + bytes(small + [POKE]) + at(0, BLOCK + 128) + b"\2\4\0" + bytes([REPAIR, 0x10]),
+        "other version": two + bytes(small + [POKE]) + at(0, 16) + b"\1\2" + bytes([REPAIR, 0]),
+        "unknown bytes in the header": two + bytes(small + [POKE]) + at(0, 200) + b"\1\2" + bytes([REPAIR, 0]),
+        "unknown bytes in a group": two + bytes(small + [POKE]) + at(0, BLOCK + 90) + b"\1\2" + bytes([REPAIR, 0x10]),
+    }
+    for field in range(9):
+        scripts[f"group lies {field}"] = two + bytes(small + [GROUP_LIE]) + struct.pack(
+            "<H", 1 << field) + bytes([2, 3])
+        scripts[f"group lies {field} before one"] = two + bytes(small + [GROUP_LIE]) + struct.pack(
+            "<H", 1 << field) + bytes([2, 5]) + bytes(small)
+    for field in range(8):
+        scripts[f"segment lies {field}"] = two + bytes(large + small + [HEADER_LIE, 1 << field, 3])
+    for name, script in scripts.items():
+        add("fuzz_log_reader", name, script)
+
+
+# ---- all ---------------------------------------------------------------------------------------
+
+def main():
+    folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, "corpus")
+    frames = golden_frames()
+    frame_seeds(frames)
+    message_seeds(frames)
+    text_seeds()
+    manifest_seeds()
+    log_seeds()
+    for target, named in sorted(seeds.items()):
+        os.makedirs(os.path.join(folder, target), exist_ok=True)
+        for name, data in named.items():
+            with open(os.path.join(folder, target, "seed-" + name), "wb") as file:
+                file.write(data)
+        print(f"{target}: {len(named)} seeds")
+
+
+if __name__ == "__main__":
+    main()
