@@ -11,8 +11,10 @@
  * so in any solution each answer can be moved down to the point it is given here without breaking
  * any demand. Answers with a record of their own have no choice: they stand right before it.
  *
- * Several updates of an item may explain the same record. It goes to the one that has to be placed
- * soonest; the others then find the item as they wanted it. */
+ * Updates are the exception: one that finds the item as it wants it needs no record, so an update
+ * may be right at one point without and at a later one with a record, and several may explain the
+ * same record. It goes to the one that has to be placed soonest. When all of them have their points
+ * and the record has nobody, the search begins again with the record given to one of them. */
 #include "check_answer.h"
 
 #include "world.h"
@@ -27,6 +29,7 @@ struct waiting {
     uint32_t asked_event, answered_event;
     uint32_t known_count; /* its point is not behind this */
     uint32_t since_count; /* its point is not before this; BOOK_NONE: not known yet */
+    bool is_placed;
 };
 
 /* A call without an answer that binds: it was done once or not at all. */
@@ -154,6 +157,7 @@ static void walk_pass(struct walk *walk)
 static void walk_take_out(struct walk *walk)
 {
     const uint32_t next = search.waiting[walk->at].next;
+    search.waiting[walk->at].is_placed = true;
     if (walk->before == BOOK_NONE)
         search.first = next;
     else
@@ -161,11 +165,15 @@ static void walk_take_out(struct walk *walk)
     walk->at = next;
 }
 
+/* Nothing explains the answer any more; it may be that it had to wait for one of its connection. */
 _Noreturn static void report(const struct waiting *waiting)
 {
-    const uint32_t from_count =
-        waiting->since_count == BOOK_NONE ? search.stage.record_count : waiting->since_count;
-    explain_answer(waiting->call, from_count);
+    if (waiting->since_count != BOOK_NONE)
+        explain_answer(waiting->call, waiting->since_count, BOOK_NONE);
+    uint32_t at = search.first;
+    while (search.waiting[at].client != waiting->client)
+        at = search.waiting[at].next;
+    explain_answer(waiting->call, search.stage.record_count, search.waiting[at].call);
 }
 
 /* Gives the point reached to all answers that it explains. */
@@ -243,6 +251,28 @@ static bool place_update(const struct book_record *noted)
     return true;
 }
 
+/* An update that was given a point at which it changed nothing may have made this record instead:
+ * from now on it is its own. What was asked after its answer was read saw the record anyway. */
+static bool give_to_placed_update(struct book_record *noted)
+{
+    struct waiting *best = NULL;
+    for (uint32_t i = 0; i < search.waiting_count; i++) {
+        struct waiting *waiting = &search.waiting[i];
+        const struct book_call *call = &book.calls[waiting->call];
+        if (waiting->is_placed && call->asked.op == HISTORY_ITEM_UPDATE &&
+            call->record == BOOK_NONE && waiting->known_count > search.stage.record_count &&
+            call->asked_event < noted->event &&
+            (best == NULL || waiting->known_count < best->known_count) &&
+            stage_explains_record(&search.stage, call, &noted->record))
+            best = waiting;
+    }
+    if (best == NULL)
+        return false;
+    noted->call = best->call;
+    book.calls[best->call].record = (uint32_t)(noted - book.records);
+    return true;
+}
+
 /* One look before the model is asked. */
 static bool may_make(const struct history_call *asked, const struct stock_record *record)
 {
@@ -286,13 +316,14 @@ static bool use_unknown(const struct book_record *noted)
     return false;
 }
 
-static bool was_asked_about(const struct book_item *item, const struct stock_record *record)
+/* Can this call have met the hold, overdue, and made the record of its expiry? */
+static bool may_have_met(const struct book_call *call, const struct book_record *noted)
 {
-    for (uint32_t i = item->first_call; i != BOOK_NONE; i = book.calls[i].next_of_item)
-        if (book.calls[i].asked.op == HISTORY_ROW &&
-            id128_equal(book.calls[i].asked.request.reservation_id, record->hold.reservation_id))
-            return true;
-    return false;
+    return call->asked.op == HISTORY_ROW && call->life == noted->life &&
+           call->asked_event < noted->event && call->from_ms <= noted->record.time_ms &&
+           id128_equal(call->asked.request.reservation_id, noted->record.hold.reservation_id) &&
+           (!book_is_binding(call) ||
+            (call->to_ms >= noted->record.time_ms && call->reply.state == STOCK_STATE_EXPIRED));
 }
 
 /* Holds of one item with the same deadline expire in the order of their numbers, but for one whose
@@ -303,27 +334,36 @@ static void check_expiry_order(const struct book_record *noted)
     struct stock_record due;
     if (!stock_model_decide_due(search.stage.model, record->time_ms, &due) ||
         due.type != STOCK_RECORD_EXPIRED || due.hold.expires_ms != record->hold.expires_ms ||
-        due.hold.sequence >= record->hold.sequence || was_asked_about(search.stage.item, record))
+        due.hold.sequence >= record->hold.sequence)
         return;
+    for (uint32_t i = search.stage.item->first_call; i != BOOK_NONE; i = book.calls[i].next_of_item)
+        if (may_have_met(&book.calls[i], noted))
+            return;
     sim_fail("expiry", "%s\n  came before\n  %s", describe_noted(noted), describe_record(&due));
 }
 
-static void place_record(const struct book_record *noted)
+/* False when the search has to begin again. */
+static bool place_record(struct book_record *noted)
 {
     bool is_explained = true;
-    if (noted->call != BOOK_NONE && book_is_binding(&book.calls[noted->call]))
+    if (noted->call != BOOK_NONE && book_is_binding(&book.calls[noted->call])) {
         place_owner(noted);
-    else if (noted->record.type == STOCK_RECORD_EXPIRED)
+    } else if (noted->record.type == STOCK_RECORD_EXPIRED) {
         check_expiry_order(noted);
-    else if (noted->record.type == STOCK_RECORD_ITEM_UPDATED)
-        is_explained = place_update(noted) || use_unknown(noted);
-    else if (noted->record.type != STOCK_RECORD_FORGOTTEN)
+    } else if (noted->record.type == STOCK_RECORD_ITEM_UPDATED) {
+        is_explained = place_update(noted);
+        if (!is_explained && give_to_placed_update(noted))
+            return false;
+        is_explained = is_explained || use_unknown(noted);
+    } else if (noted->record.type != STOCK_RECORD_FORGOTTEN) {
         is_explained = use_unknown(noted);
+    }
     if (!is_explained)
         sim_fail("exactly-once",
                  "%s\n  no call that may have been done so asked for it (known at event %" PRIu32
                  ", life %" PRIu32 ")",
                  describe_noted(noted), noted->event, noted->life);
+    return true;
 }
 
 /* ---- the search ---- */
@@ -379,27 +419,33 @@ static void collect(const struct book_item *item)
             add_unknown(i);
             continue;
         }
-        if (!book.options.is_sync)
+        if (!book.options.is_sync && call->record == BOOK_NONE)
             check_own_record(i);
         add_waiting(item, i);
     }
 }
 
-static void check_item(const struct book_item *item)
+/* False when it has to begin again. */
+static bool search_item(const struct book_item *item)
 {
+    bool is_going_on = true;
     collect(item);
     stage_open(&search.stage, item);
     place_answers();
-    while (stage_next_record(&search.stage) != NULL) {
-        place_record(stage_next_record(&search.stage));
-        stage_advance(&search.stage);
-        place_answers();
+    while (is_going_on && stage_next_record(&search.stage) != NULL) {
+        is_going_on = place_record(stage_next_record(&search.stage));
+        if (is_going_on) {
+            stage_advance(&search.stage);
+            place_answers();
+        }
     }
     stage_close(&search.stage);
+    return is_going_on;
 }
 
 void check_answers(void)
 {
     for (uint32_t i = 0; i < book.item_count; i++)
-        check_item(&book.items[i]);
+        while (!search_item(&book.items[i])) {
+        }
 }

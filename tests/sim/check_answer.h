@@ -44,7 +44,8 @@ bool stage_explains_record(const struct stage *stage, const struct book_call *ca
                            const struct stock_record *record);
 
 /* Ends the run with all there is to say about an answer that no state explains. The answers read
- * before the call was asked need `from_count` records at least. */
-_Noreturn void explain_answer(uint32_t call_number, uint32_t from_count);
+ * before the call was asked need `from_count` records at least. `after_call` was asked before it on
+ * the same connection and has no point before that; or BOOK_NONE. */
+_Noreturn void explain_answer(uint32_t call_number, uint32_t from_count, uint32_t after_call);
 
 #endif

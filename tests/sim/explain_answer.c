@@ -49,7 +49,7 @@ static bool is_right_here(const struct stage *stage, const struct book_call *cal
     return next == &book.records[call->record] && stage_explains_record(stage, call, &next->record);
 }
 
-void explain_answer(uint32_t call_number, uint32_t from_count)
+void explain_answer(uint32_t call_number, uint32_t from_count, uint32_t after_call)
 {
     const struct book_call *call = &book.calls[call_number];
     const uint32_t to_count = call->known_count;
@@ -61,6 +61,9 @@ void explain_answer(uint32_t call_number, uint32_t from_count)
         tell("  with %s\n", describe_view(&call->view));
     tell("  by %" PRIu64 " ms; it may have seen %" PRIu32 " to %" PRIu32 " records of its item\n",
          call->to_ms, from_count, to_count);
+    if (after_call != BOOK_NONE)
+        tell("  it comes on its connection after %s\n    which was answered %s\n",
+             describe_call(after_call), describe_reply(&book.calls[after_call].reply));
     for (stage_open(&stage, &book.items[call->item]);; stage_advance(&stage)) {
         const uint32_t count = stage.record_count;
         const struct book_record *next = stage_next_record(&stage);

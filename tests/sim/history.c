@@ -184,6 +184,12 @@ static struct book_call *open_call(uint32_t call_number)
     return call;
 }
 
+static void note_time(uint64_t engine_now_ms)
+{
+    if (engine_now_ms > book.latest_ms)
+        book.latest_ms = engine_now_ms;
+}
+
 void history_answer(uint32_t call_number, const struct stock_reply *reply,
                     const struct stock_item_view *view, uint64_t engine_now_ms)
 {
@@ -195,7 +201,8 @@ void history_answer(uint32_t call_number, const struct stock_reply *reply,
     if (view != NULL)
         call->view = *view;
     call->answered_event = book.event++;
-    call->to_ms = engine_now_ms;
+    note_time(engine_now_ms);
+    call->to_ms = book.latest_ms; /* the server may have stopped since it answered */
     call->known_count = book.items[call->item].record_count;
     book.counts.answers++;
     book.counts.accepted += is_accepted;
@@ -257,7 +264,7 @@ static void note_life(bool is_clean)
 
 void history_server_ended(bool is_clean, uint64_t state_hash, uint64_t engine_now_ms)
 {
-    (void)engine_now_ms;
+    note_time(engine_now_ms);
     note_life(is_clean);
     if (is_clean && state_hash != 0 && !book.options.is_off)
         check_hash(state_hash, "at the stop");
@@ -283,6 +290,7 @@ void history_begin(const struct history_options *options)
     book.event = 1;
     book.life = 0;
     book.life_began_ns = 0;
+    book.latest_ms = 0;
     book.call_count = 0;
     book.record_count = 0;
     book.item_count = 0;

@@ -79,6 +79,7 @@ struct book {
     uint32_t event; /* counts questions, answers and records */
     uint32_t life;  /* starts of the server so far */
     uint64_t life_began_ns;
+    uint64_t latest_ms;   /* that any core is known to have read */
     bool *life_was_clean; /* by life */
     uint32_t life_room;
     struct book_call *calls;
