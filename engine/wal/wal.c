@@ -242,7 +242,8 @@ static void spare_continue(struct wal *wal)
     }
 }
 
-/* A slice may come out short where the room ends; the next one says so. */
+/* A slice may come out short where the room ends; the next one says so. It begins at a whole block,
+ * as direct access wants it. */
 static void spare_done(struct io_op *op, int32_t result)
 {
     struct wal *wal = op->context;
@@ -251,14 +252,14 @@ static void spare_done(struct io_op *op, int32_t result)
         spare_give_back(wal, result);
         return;
     }
-    if (result < 0 || (result == 0 && spare->state == SPARE_ZEROS)) {
+    if (result < 0 || (result < LOG_BLOCK_BYTES && spare->state == SPARE_ZEROS)) {
         fail(wal, spare->number, "make this segment", result);
         return;
     }
     if (wal->is_failed)
         return;
     if (spare->state == SPARE_ZEROS)
-        spare->filled_bytes += (uint64_t)result;
+        spare->filled_bytes += (uint64_t)(result - result % LOG_BLOCK_BYTES);
     spare_continue(wal);
 }
 
@@ -403,28 +404,28 @@ static void *refuse_open(struct wal *wal, char *message_out, const char *path, c
     return NULL;
 }
 
-struct unused_files {
-    struct wal *wal;
-    uint64_t used_count;
-    int error;
-};
-
-static void remove_if_unused(void *context, const char *name)
+static void note_highest_number(void *context, const char *name)
 {
-    struct unused_files *unused = context;
+    uint64_t *highest = context;
     uint64_t number = log_segment_file_number(name);
-    if (number <= unused->used_count || unused->error != 0)
-        return;
-    char path[FILE_PATH_BYTES];
-    segment_path(unused->wal, number, path);
-    unused->error = io_file_remove(unused->wal->io, path);
+    if (number > *highest)
+        *highest = number;
 }
 
+/* From the last one on, each gone for good before the next goes: a crash in between leaves no gap
+ * in the numbers, which would be damage. */
 static int remove_unused_segments(struct wal *wal, uint64_t used_count)
 {
-    struct unused_files unused = {.wal = wal, .used_count = used_count};
-    int error = io_directory_list(wal->io, wal->core_path, remove_if_unused, &unused);
-    return error != 0 ? error : unused.error;
+    uint64_t number = used_count;
+    int error = io_directory_list(wal->io, wal->core_path, note_highest_number, &number);
+    for (; number > used_count && error == 0; number--) {
+        char path[FILE_PATH_BYTES];
+        segment_path(wal, number, path);
+        error = io_file_remove(wal->io, path);
+        if (error == 0 && number - 1 > used_count)
+            error = io_directory_sync(wal->io, wal->core_path);
+    }
+    return error;
 }
 
 /* What the spare's states do, in one go, and the header. */

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NODES_MAX = 256, DESCRIPTORS_MAX = 256, PATH_BYTES_MAX = 512 };
+enum { NODES_MAX = 256, DESCRIPTORS_MAX = 256, PATH_BYTES_MAX = 512, BLOCK_BYTES = 4096 };
 
 struct content {
     uint8_t *data;
@@ -329,6 +329,7 @@ void io_close(struct io *io, int fd)
 void io_file_write(struct io *io, struct io_op *op, int fd, const void *buffer, uint32_t bytes,
                    uint64_t offset, bool is_durable)
 {
+    hf_assert(bytes % BLOCK_BYTES == 0 && offset % BLOCK_BYTES == 0); /* the file is direct */
     start(io, op,
           &(struct request){.buffer = buffer,
                             .offset = offset,
