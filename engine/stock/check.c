@@ -63,10 +63,13 @@ static const char *check_held(const struct stock *stock, const struct item *item
         return "hold time is out of range";
     if (item->settings.stock != STOCK_UNLIMITED && item_available(item) < event->quantity)
         return "more units held than there are";
+    const char *problem = check_buyer(stock, record);
+    if (problem != NULL)
+        return problem;
     if (slab_is_full(&stock->reservations))
         return stock_check_full;
     record->reservation_slot = slab_next(&stock->reservations);
-    return check_buyer(stock, record);
+    return NULL;
 }
 
 /* The record names the reservation as it is, but for what it changes. */

@@ -118,6 +118,23 @@ Test(check, hold_beyond_what_a_buyers_counter_holds_is_refused)
     shop_close(&shop);
 }
 
+Test(check, hold_that_is_not_true_is_called_so_even_when_the_table_is_full)
+{
+    struct stock_options options = shop_options();
+    options.reservation_count_max = UINT32_MAX / STOCK_QUANTITY_MAX;
+    struct shop shop = shop_open_with(options);
+    cr_assert_eq(shop_create(&shop, shop_settings(STOCK_UNLIMITED)), STOCK_OK);
+    struct stock_record hold = decide_hold(&shop, options.reservation_count_max + 1, 1);
+    for (uint64_t id = 1; id <= options.reservation_count_max; id++)
+        cr_assert_eq(shop_reserve(&shop, id, SHOP_BUYER, STOCK_QUANTITY_MAX), STOCK_OK);
+    hold.hold.sequence = options.reservation_count_max + 1;
+    cr_expect_eq(stock_check(shop.stock, &hold), stock_check_full);
+    hold.hold.quantity = STOCK_QUANTITY_MAX;
+    const char *problem = stock_check(shop.stock, &hold);
+    cr_expect(problem != NULL && problem != stock_check_full);
+    shop_close(&shop);
+}
+
 Test(check, change_that_does_not_fit_its_hold_is_refused)
 {
     struct shop shop = shop_open(10);
