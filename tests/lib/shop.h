@@ -142,6 +142,27 @@ static inline uint32_t shop_work_off(struct shop *shop)
     return count;
 }
 
+/* Works off one thing that is due; false when nothing is. */
+static inline bool shop_due(struct shop *shop)
+{
+    if (!stock_decide_due(shop->stock, shop->now_ms, &shop->record))
+        return false;
+    shop_commit(shop);
+    return true;
+}
+
+/* A record as if from a log: whether it is legal. It is committed when it is of this moment. */
+static inline bool shop_offer(struct shop *shop, struct stock_record record)
+{
+    uint8_t bytes[STOCK_RECORD_BYTES_MAX];
+    uint32_t record_bytes = stock_record_encode(&record, bytes);
+    bool is_legal = stock_record_decode(bytes, record_bytes, &shop->record) == NULL &&
+                    stock_check(shop->stock, &shop->record) == NULL;
+    if (is_legal && record.time_ms == shop->now_ms)
+        shop_commit(shop);
+    return is_legal;
+}
+
 static inline struct stock_item_settings shop_settings(int64_t stock)
 {
     return (struct stock_item_settings){.item_id = SHOP_ITEM,

@@ -1,0 +1,78 @@
+#ifndef HF_MODEL_RUN_H
+#define HF_MODEL_RUN_H
+/* One run: a stock, its twin that is fed with the encoded records and has another hash key, and the
+ * model. Each operation is done on all of them, and what they say is compared. */
+
+#include "op.h"
+#include "stock_model.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct run;
+
+/* Asked after each operation in which all agreed: a text is a finding of the check "hook". */
+typedef const char *(*run_hook_fn)(const struct run *run, const struct op *op);
+
+struct run_options {
+    struct stock_options tables;
+    uint64_t start_ms;
+    bool is_thorough; /* everything is compared after every operation, not now and then */
+    run_hook_fn hook; /* or NULL */
+};
+
+enum { RUN_TEXT_BYTES_MAX = 300, RUN_ITEM_COUNT_MAX = 64 };
+
+/* What did not agree. */
+struct run_finding {
+    char check[16]; /* short and fixed: "reply", "hash"; empty = all agreed */
+    char text[RUN_TEXT_BYTES_MAX];
+    char what[32]; /* the number that differs, when it is one, and what the model says */
+    uint64_t expected;
+    uint64_t item_id; /* of the checks "item" and "conservation" */
+    uint64_t op_index;
+};
+
+struct run_counts {
+    uint64_t operations;
+    uint64_t kinds[OP_KIND_COUNT];
+    uint64_t codes[STOCK_FORBIDDEN + 1];
+    uint64_t records[STOCK_RECORD_FORGOTTEN + 1];
+    uint64_t offers_legal, offers_full, offers_refused;
+};
+
+struct run {
+    struct run_options options;
+    struct stock *stock;
+    struct stock *twin;
+    struct stock_model *model;
+    uint64_t now_ms;
+    uint64_t lsn;
+    uint64_t record_time_ms; /* the latest */
+    struct {
+        uint64_t item_id, lsn;
+    } item_lsns[RUN_ITEM_COUNT_MAX];
+    uint32_t item_count;
+    /* the encoded records, one behind the other */
+    uint8_t *log;
+    uint64_t log_bytes, log_room;
+    /* of the last operation */
+    struct stock_reply reply;
+    struct stock_record record; /* type NONE: nothing was committed */
+    struct run_finding finding;
+    struct run_counts counts;
+    uint64_t digest; /* of all answers; the same with every compiler and in every build */
+};
+
+/* False when the system refuses the memory. */
+bool run_begin(struct run *run, const struct run_options *options);
+void run_end(struct run *run);
+
+/* False when something did not agree: run->finding says what. */
+bool run_step(struct run *run, const struct op *op);
+
+/* The checks at the end of a run: everything once more, and that the records give the same state
+ * when those of different items come from different logs. */
+bool run_finish(struct run *run);
+
+#endif

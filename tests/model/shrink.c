@@ -1,0 +1,413 @@
+#include "shrink.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { TRY_SECONDS_MAX = 20, PASS_COUNT_MAX = 8 };
+
+/* ---- one try ---- */
+
+/* What the process that tries tells: shared memory. */
+struct told {
+    struct run_finding finding;
+    uint64_t op_count; /* begun so far */
+};
+
+static void try_all(const struct run_options *options, const struct op *ops, uint64_t op_count,
+                    struct told *told)
+{
+    struct run run;
+    if (!run_begin(&run, options))
+        return;
+    bool agree = true;
+    for (uint64_t i = 0; agree && i < op_count; i++) {
+        told->op_count = i + 1;
+        agree = run_step(&run, &ops[i]);
+    }
+    if (agree)
+        agree = run_finish(&run);
+    if (!agree)
+        told->finding = run.finding;
+    run_end(&run);
+}
+
+/* A process that is about to fail has nothing to say to people. */
+static void be_quiet(void)
+{
+    int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (nowhere >= 0) {
+        dup2(nowhere, STDOUT_FILENO);
+        dup2(nowhere, STDERR_FILENO);
+    }
+}
+
+static void tell_crash(struct told *told)
+{
+    told->finding = (struct run_finding){
+        .check = "crash",
+        .text = "the program dies",
+        .op_index = told->op_count > 0 ? told->op_count - 1 : 0,
+    };
+}
+
+bool shrink_try(const struct run_options *options, const struct op *ops, uint64_t op_count,
+                struct run_finding *finding_out)
+{
+    struct told *told =
+        mmap(NULL, sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (told == MAP_FAILED)
+        return false;
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        be_quiet();
+        alarm(TRY_SECONDS_MAX);
+        try_all(options, ops, op_count, told);
+        _exit(0);
+    }
+    bool done = pid > 0 && waitpid(pid, &status, 0) == pid;
+    if (done && status != 0)
+        tell_crash(told);
+    *finding_out = told->finding;
+    munmap(told, sizeof *told);
+    return done;
+}
+
+/* ---- leaving out ---- */
+
+struct shrinker {
+    struct run_options *options;
+    struct op *ops;
+    struct op *candidate; /* room for as many */
+    uint64_t op_count;
+    struct run_finding finding;
+    struct shrink_result result;
+    time_t end_s;
+};
+
+static time_t now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
+static bool has_time(const struct shrinker *shrinker)
+{
+    return now_s() < shrinker->end_s;
+}
+
+/* The same check fails. */
+static bool still_fails(struct shrinker *shrinker, const struct run_options *options,
+                        uint64_t op_count, struct run_finding *finding_out)
+{
+    shrinker->result.try_count++;
+    return shrink_try(options, shrinker->candidate, op_count, finding_out) &&
+           strcmp(finding_out->check, shrinker->finding.check) == 0;
+}
+
+/* Takes the candidate for the list; what comes after the operation that fails is not needed. */
+static void accept(struct shrinker *shrinker, uint64_t op_count, const struct run_finding *finding)
+{
+    uint64_t needed = finding->op_index + 1;
+    shrinker->op_count = needed < op_count ? needed : op_count;
+    shrinker->finding = *finding;
+    memcpy(shrinker->ops, shrinker->candidate, shrinker->op_count * sizeof shrinker->ops[0]);
+}
+
+static void copy_to_candidate(struct shrinker *shrinker)
+{
+    memcpy(shrinker->candidate, shrinker->ops, shrinker->op_count * sizeof shrinker->ops[0]);
+}
+
+static bool try_without(struct shrinker *shrinker, uint64_t at, uint64_t count)
+{
+    struct run_finding finding;
+    uint64_t rest = shrinker->op_count - at - count;
+    memcpy(shrinker->candidate, shrinker->ops, at * sizeof shrinker->ops[0]);
+    memcpy(shrinker->candidate + at, shrinker->ops + at + count, rest * sizeof shrinker->ops[0]);
+    if (!still_fails(shrinker, shrinker->options, at + rest, &finding))
+        return false;
+    accept(shrinker, at + rest, &finding);
+    return true;
+}
+
+/* Goes through the list from the end in pieces of this size. */
+static bool leave_out(struct shrinker *shrinker, uint64_t piece)
+{
+    bool is_shorter = false;
+    uint64_t end = shrinker->op_count;
+    while (end > 0 && has_time(shrinker)) {
+        uint64_t at = end > piece ? end - piece : 0;
+        is_shorter |= try_without(shrinker, at, end - at);
+        end = at < shrinker->op_count ? at : shrinker->op_count;
+    }
+    return is_shorter;
+}
+
+static void leave_out_most(struct shrinker *shrinker)
+{
+    for (uint64_t piece = shrinker->op_count / 2; piece > 1; piece /= 2)
+        leave_out(shrinker, piece);
+    while (leave_out(shrinker, 1) && has_time(shrinker))
+        continue;
+}
+
+/* ---- simple fields ---- */
+
+struct field {
+    uint8_t kind; /* enum op_kind */
+    uint8_t bytes;
+    uint16_t offset;
+};
+
+#define FIELD(kind, member)                                                                        \
+    {                                                                                              \
+        (kind), sizeof((struct op *)NULL)->member, offsetof(struct op, member)                     \
+    }
+#define FIELDS_OF_SETTINGS(kind, settings)                                                         \
+    FIELD(kind, settings.stock), FIELD(kind, settings.buyer_limit),                                \
+        FIELD(kind, settings.hold_cap), FIELD(kind, settings.hold_ms),                             \
+        FIELD(kind, settings.opens_at_ms), FIELD(kind, settings.closes_at_ms),                     \
+        FIELD(kind, settings.paused), FIELD(kind, settings.sku_bytes)
+
+static const struct field fields[] = {
+    FIELD(OP_ASK, request.user_data),
+    FIELD(OP_ASK, request.buyer_id),
+    FIELD(OP_ASK, request.hold_ms),
+    FIELD(OP_ASK, request.expires_ms),
+    FIELD(OP_ASK, request.quantity),
+    FIELDS_OF_SETTINGS(OP_CREATE, settings),
+    FIELDS_OF_SETTINGS(OP_UPDATE, settings),
+    FIELD(OP_UPDATE, update_mask),
+    FIELD(OP_TIME, advance_ms),
+};
+
+static uint64_t field_get(const struct op *op, const struct field *field)
+{
+    uint64_t value = 0; /* little-endian, like everything that this project runs on */
+    memcpy(&value, (const uint8_t *)op + field->offset, field->bytes);
+    return value;
+}
+
+static void field_set(struct op *op, const struct field *field, uint64_t value)
+{
+    memcpy((uint8_t *)op + field->offset, &value, field->bytes);
+}
+
+static bool try_value(struct shrinker *shrinker, uint64_t at, const struct field *field,
+                      uint64_t value)
+{
+    struct run_finding finding;
+    copy_to_candidate(shrinker);
+    field_set(&shrinker->candidate[at], field, value);
+    if (!still_fails(shrinker, shrinker->options, shrinker->op_count, &finding))
+        return false;
+    accept(shrinker, shrinker->op_count, &finding);
+    return true;
+}
+
+/* Nothing, one, half, one less: as long as it still fails. */
+static bool simplify_field(struct shrinker *shrinker, uint64_t at, const struct field *field)
+{
+    bool is_simpler = false;
+    while (at < shrinker->op_count && has_time(shrinker)) {
+        uint64_t value = field_get(&shrinker->ops[at], field);
+        if (value == 0 || try_value(shrinker, at, field, 0))
+            return is_simpler || value != 0;
+        if (value == 1)
+            return is_simpler;
+        if (try_value(shrinker, at, field, 1))
+            return true;
+        if (!try_value(shrinker, at, field, value / 2) &&
+            !try_value(shrinker, at, field, value - 1))
+            return is_simpler;
+        is_simpler = true;
+    }
+    return is_simpler;
+}
+
+static bool simplify_fields(struct shrinker *shrinker)
+{
+    bool is_simpler = false;
+    for (uint64_t at = 0; at < shrinker->op_count; at++) {
+        for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+            if (at < shrinker->op_count && fields[i].kind == shrinker->ops[at].kind)
+                is_simpler |= simplify_field(shrinker, at, &fields[i]);
+        }
+    }
+    return is_simpler;
+}
+
+/* An item that is created with enough needs no update that gives it more. */
+static void give_plenty(struct shrinker *shrinker)
+{
+    static const struct field stock = FIELD(OP_CREATE, settings.stock);
+    enum { PLENTY = 1000 };
+    for (uint64_t at = 0; at < shrinker->op_count && has_time(shrinker); at++) {
+        if (shrinker->ops[at].kind == OP_CREATE)
+            try_value(shrinker, at, &stock, PLENTY);
+    }
+}
+
+/* ---- small names ---- */
+
+static uint64_t *item_id_of(struct op *op)
+{
+    switch (op->kind) {
+    case OP_ASK:
+        return &op->request.item_id;
+    case OP_CREATE:
+    case OP_UPDATE:
+        return &op->settings.item_id;
+    case OP_OFFER:
+        return op->record.type <= STOCK_RECORD_ITEM_UPDATED ? &op->record.item.item_id
+                                                            : &op->record.hold.item_id;
+    default:
+        return NULL;
+    }
+}
+
+static uint64_t *buyer_id_of(struct op *op)
+{
+    if (op->kind == OP_ASK)
+        return &op->request.buyer_id;
+    bool is_hold = op->kind == OP_OFFER && op->record.type >= STOCK_RECORD_HELD;
+    return is_hold ? &op->record.hold.buyer_id : NULL;
+}
+
+static struct id128 *reservation_id_of(struct op *op)
+{
+    if (op->kind == OP_ASK)
+        return &op->request.reservation_id;
+    bool is_hold = op->kind == OP_OFFER && op->record.type >= STOCK_RECORD_HELD;
+    return is_hold ? &op->record.hold.reservation_id : NULL;
+}
+
+static void rename_number(struct shrinker *shrinker, uint64_t *(*of)(struct op *op), uint64_t from,
+                          uint64_t to)
+{
+    for (uint64_t i = 0; i < shrinker->op_count; i++) {
+        uint64_t *id = of(&shrinker->candidate[i]);
+        if (id != NULL && *id == from)
+            *id = to;
+    }
+}
+
+static void rename_reservation(struct shrinker *shrinker, struct id128 from, struct id128 to)
+{
+    for (uint64_t i = 0; i < shrinker->op_count; i++) {
+        struct id128 *id = reservation_id_of(&shrinker->candidate[i]);
+        if (id != NULL && id128_equal(*id, from))
+            *id = to;
+    }
+}
+
+static void try_candidate(struct shrinker *shrinker)
+{
+    struct run_finding finding;
+    if (still_fails(shrinker, shrinker->options, shrinker->op_count, &finding))
+        accept(shrinker, shrinker->op_count, &finding);
+}
+
+static void try_small_number(struct shrinker *shrinker, uint64_t at, uint64_t *(*of)(struct op *op))
+{
+    const uint64_t *id = at < shrinker->op_count ? of(&shrinker->ops[at]) : NULL;
+    if (id == NULL || *id <= shrinker->op_count)
+        return;
+    copy_to_candidate(shrinker);
+    rename_number(shrinker, of, *id, at + 1);
+    try_candidate(shrinker);
+}
+
+static void try_small_reservation(struct shrinker *shrinker, uint64_t at)
+{
+    const struct id128 *id = at < shrinker->op_count ? reservation_id_of(&shrinker->ops[at]) : NULL;
+    if (id == NULL || (id->high == 0 && id->low <= shrinker->op_count))
+        return;
+    copy_to_candidate(shrinker);
+    rename_reservation(shrinker, *id, (struct id128){0, at + 1});
+    try_candidate(shrinker);
+}
+
+/* Ids with many digits become the number of the operation that has them first. */
+static void simplify_names(struct shrinker *shrinker)
+{
+    for (uint64_t at = 0; at < shrinker->op_count && has_time(shrinker); at++) {
+        try_small_number(shrinker, at, item_id_of);
+        try_small_number(shrinker, at, buyer_id_of);
+        try_small_reservation(shrinker, at);
+    }
+}
+
+static void try_options(struct shrinker *shrinker, struct run_options candidate)
+{
+    struct run_finding finding;
+    copy_to_candidate(shrinker);
+    if (!still_fails(shrinker, &candidate, shrinker->op_count, &finding))
+        return;
+    *shrinker->options = candidate;
+    accept(shrinker, shrinker->op_count, &finding);
+}
+
+/* The simplest hash key, and tables so large that they do not matter. */
+static void simplify_options(struct shrinker *shrinker)
+{
+    struct run_options candidate = *shrinker->options;
+    candidate.tables.hash_key = 1;
+    try_options(shrinker, candidate);
+    candidate = *shrinker->options;
+    candidate.tables.item_count_max = 8;
+    try_options(shrinker, candidate);
+    candidate = *shrinker->options;
+    candidate.tables.reservation_count_max = 64;
+    try_options(shrinker, candidate);
+    candidate = *shrinker->options;
+    candidate.tables.buyer_count_max = 32;
+    try_options(shrinker, candidate);
+}
+
+/* ---- all of it ---- */
+
+/* What is simple may need less. */
+static void simplify_all(struct shrinker *shrinker)
+{
+    for (int pass = 0; pass < PASS_COUNT_MAX && simplify_fields(shrinker); pass++)
+        leave_out_most(shrinker);
+}
+
+struct shrink_result shrink(struct run_options *options, struct op *ops, uint64_t op_count,
+                            uint32_t seconds_max)
+{
+    struct shrinker shrinker = {
+        .options = options,
+        .ops = ops,
+        .candidate = calloc(op_count, sizeof *ops),
+        .op_count = op_count,
+        .end_s = now_s() + seconds_max,
+    };
+    options->is_thorough = true;
+    if (shrinker.candidate == NULL || !shrink_try(options, ops, op_count, &shrinker.finding) ||
+        shrinker.finding.check[0] == '\0')
+        goto done;
+    memcpy(shrinker.candidate, ops, op_count * sizeof *ops);
+    accept(&shrinker, op_count, &shrinker.finding);
+    leave_out_most(&shrinker);
+    simplify_options(&shrinker);
+    simplify_names(&shrinker);
+    simplify_all(&shrinker);
+    give_plenty(&shrinker);
+    leave_out_most(&shrinker);
+    simplify_all(&shrinker);
+done:
+    free(shrinker.candidate);
+    shrinker.result.finding = shrinker.finding;
+    shrinker.result.op_count = shrinker.op_count;
+    return shrinker.result;
+}
