@@ -22,7 +22,7 @@ struct sim_page {
 };
 
 static const uint8_t zeros[SIM_PAGE_BYTES];
-static uint64_t last_write;
+static uint64_t write_count;
 
 /* ---- buffers ---- */
 
@@ -135,7 +135,7 @@ static void write_page(struct sim_content *content, uint64_t page_index, uint32_
         else
             memcpy(page->now + from, data, bytes);
     }
-    page->written = ++last_write;
+    page->written = ++write_count;
     page->unsynced &= (uint8_t)~sectors;
     page->lost &= (uint8_t)~sectors;
     if (reach == SIM_REACH_MEDIUM) {
@@ -209,16 +209,16 @@ void sim_content_read(const struct sim_content *content, uint64_t offset, uint8_
 
 uint64_t sim_content_last_write(void)
 {
-    return last_write;
+    return write_count;
 }
 
 void sim_content_sync_begin(struct sim_content *content)
 {
     content->sync_count++;
-    content->sync_until = last_write;
+    content->sync_until = write_count;
 }
 
-void sim_content_sync_end(struct sim_content *content, uint64_t last_covered, enum sim_reach reach)
+void sim_content_sync_end(struct sim_content *content, uint64_t last_write, enum sim_reach reach)
 {
     uint32_t kept_count = 0;
     hf_assert(content->sync_count > 0);
@@ -228,7 +228,7 @@ void sim_content_sync_end(struct sim_content *content, uint64_t last_covered, en
         return;
     for (uint32_t i = 0; i < content->unsynced_count; i++) {
         struct sim_page *page = &content->pages[content->unsynced[i]];
-        if (page->unsynced != 0 && page->written <= last_covered) {
+        if (page->unsynced != 0 && page->written <= last_write) {
             if (reach == SIM_REACH_MEDIUM) {
                 write_back(page, page->unsynced);
             } else {
@@ -297,13 +297,13 @@ static void cut(struct sim_content *content, uint64_t bytes)
 
 void sim_content_power_loss(struct sim_content *content, enum sim_survival survival)
 {
-    uint64_t first_write = last_write;
+    uint64_t first_write = write_count;
     for (uint32_t i = 0; i < content->unsynced_count; i++) {
         uint64_t written = content->pages[content->unsynced[i]].written;
         if (written < first_write)
             first_write = written;
     }
-    uint64_t survives_until = sim_between(SIM_CHANCE_DISK, first_write, last_write);
+    uint64_t survives_until = sim_between(SIM_CHANCE_DISK, first_write, write_count);
     for (uint32_t i = 0; i < content->unsynced_count; i++) {
         struct sim_page *page = &content->pages[content->unsynced[i]];
         uint8_t sectors = surviving_sectors(page, survival, survives_until);

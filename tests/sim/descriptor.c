@@ -11,18 +11,18 @@ static struct {
     uint32_t count;
     uint32_t room;
     uint32_t open_count;
+    uint32_t first; /* all before it are closed */
 } descriptors;
 
 void sim_descriptors_begin(void)
 {
     descriptors.count = 0;
     descriptors.open_count = 0;
+    descriptors.first = 0;
 }
 
 int sim_descriptor_add(enum sim_descriptor_kind kind, void *object)
 {
-    if (descriptors.open_count == 0)
-        descriptors.count = 0;
     descriptors.table = sim_array_room(descriptors.table, sizeof *descriptors.table,
                                        descriptors.count, &descriptors.room);
     descriptors.table[descriptors.count] = (struct sim_descriptor){.kind = kind, .object = object};
@@ -48,12 +48,15 @@ struct sim_descriptor *sim_descriptor_of(int fd, enum sim_descriptor_kind kind)
 void sim_descriptor_close(int fd)
 {
     sim_descriptor(fd)->kind = SIM_DESCRIPTOR_CLOSED;
-    descriptors.open_count--;
+    if (--descriptors.open_count == 0)
+        descriptors.first = descriptors.count;
 }
 
 int sim_descriptor_next(int from_fd)
 {
-    uint32_t first = from_fd < FIRST_FD ? 0 : (uint32_t)(from_fd - FIRST_FD);
+    uint32_t first = descriptors.first;
+    if (from_fd > FIRST_FD + (int)first)
+        first = (uint32_t)(from_fd - FIRST_FD);
     for (uint32_t i = first; i < descriptors.count; i++)
         if (descriptors.table[i].kind != SIM_DESCRIPTOR_CLOSED)
             return FIRST_FD + (int)i;

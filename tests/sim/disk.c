@@ -44,7 +44,7 @@ static struct {
     sim_disk_observer_fn observer;
 } disk;
 
-/* ---- options and faults ---- */
+/* ---- life ---- */
 
 static void drop_flights(void)
 {
@@ -57,9 +57,24 @@ static void drop_flights(void)
     }
 }
 
+static void close_files(void)
+{
+    for (int fd = sim_descriptor_next(0); fd >= 0; fd = sim_descriptor_next(fd + 1)) {
+        const struct sim_descriptor *descriptor = sim_descriptor(fd);
+        if (descriptor->kind != SIM_DESCRIPTOR_FILE && descriptor->kind != SIM_DESCRIPTOR_FOLDER)
+            continue;
+        struct sim_node *node = descriptor->object;
+        node->lock_fd = -1;
+        node->open_count--;
+        sim_descriptor_close(fd);
+        sim_node_release(node);
+    }
+}
+
 void sim_disk_begin(void)
 {
     drop_flights();
+    close_files();
     sim_tree_begin();
     memset(&disk, 0, sizeof disk);
     disk.options = (struct sim_disk_options){
@@ -68,6 +83,8 @@ void sim_disk_begin(void)
         .capacity_bytes = UINT64_MAX,
     };
 }
+
+/* ---- options and faults ---- */
 
 void sim_disk_set_options(const struct sim_disk_options *options)
 {
@@ -109,11 +126,13 @@ struct sim_verdict sim_disk_operation(const char *name, const char *path)
 
 /* ---- room ---- */
 
+/* A file that was removed takes no room, even while a loss of power could bring it back. */
 static uint64_t used_bytes(void)
 {
     uint64_t bytes = 0;
     for (const struct sim_node *node = sim_tree_first(); node != NULL; node = node->next)
-        bytes += node->content.allocated_bytes;
+        if (node->has_name || node->open_count > 0)
+            bytes += node->content.allocated_bytes;
     return bytes;
 }
 
@@ -409,19 +428,6 @@ static void crash_in_sync(const struct flight *flight)
     } else {
         sim_content_sync_end(&flight->node->content, flight->covered,
                              is_made ? SIM_REACH_MEDIUM : SIM_REACH_NOW);
-    }
-}
-
-static void close_files(void)
-{
-    for (int fd = sim_descriptor_next(0); fd >= 0; fd = sim_descriptor_next(fd + 1)) {
-        const struct sim_descriptor *descriptor = sim_descriptor(fd);
-        if (descriptor->kind != SIM_DESCRIPTOR_FILE && descriptor->kind != SIM_DESCRIPTOR_FOLDER)
-            continue;
-        struct sim_node *node = descriptor->object;
-        node->lock_fd = -1;
-        sim_descriptor_close(fd);
-        sim_node_release(node);
     }
 }
 

@@ -73,6 +73,7 @@ static int open_folder(struct sim_node *node)
 {
     if (!node->is_folder)
         return -ENOTDIR;
+    node->open_count++;
     return sim_descriptor_add(SIM_DESCRIPTOR_FOLDER, sim_node_acquire(node));
 }
 
@@ -80,6 +81,7 @@ static int open_file(struct sim_node *node, uint32_t flags)
 {
     if (node->is_folder)
         return -ENXIO;
+    node->open_count++;
     int fd = sim_descriptor_add(SIM_DESCRIPTOR_FILE, sim_node_acquire(node));
     struct sim_descriptor *descriptor = sim_descriptor(fd);
     descriptor->is_direct = flags & IO_FILE_DIRECT;
@@ -117,6 +119,7 @@ void io_close(struct io *io, int fd)
     struct sim_node *node = descriptor->object;
     if (node->lock_fd == fd)
         node->lock_fd = -1;
+    node->open_count--;
     sim_descriptor_close(fd);
     sim_node_release(node);
 }
@@ -252,8 +255,8 @@ int io_directory_sync(struct io *io, const char *path)
     return folder == NULL ? error : sim_disk_sync(folder, verdict);
 }
 
-/* Taken beforehand, because the engine may change the folder meanwhile, or end; in this memory,
- * because then nobody gives it back. */
+/* Taken beforehand, because the engine may change the folder meanwhile, or end; in static memory,
+ * because then nobody would give it back. One listing at a time. */
 static struct sim_entry *list;
 static uint32_t list_room;
 

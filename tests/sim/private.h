@@ -55,8 +55,8 @@ struct sim_descriptor {
     void *object;           /* struct sim_node, struct listener, struct sim_link */
 };
 
-/* Numbers are not given out a second time before all are closed, so that what is used or closed
- * once too often is always found. */
+/* Numbers are not given out a second time, so that what is used or closed once too often is always
+ * found. */
 int sim_descriptor_add(enum sim_descriptor_kind kind, void *object);
 
 /* Asserts that it is open. Valid until the next sim_descriptor_add(). */

@@ -210,6 +210,12 @@ static int find_folder(const char *path, struct sim_node **folder_out, const cha
 
 /* ---- changes ---- */
 
+static struct sim_node *node_named(const struct sim_node *folder, const char *name)
+{
+    const struct sim_entry *entry = find_entry(&folder->now, name);
+    return entry == NULL ? NULL : entry->node;
+}
+
 static void change(struct sim_node *folder, enum change_kind kind, const char *name,
                    const char *to_name, struct sim_node *node)
 {
@@ -221,6 +227,12 @@ static void change(struct sim_node *folder, enum change_kind kind, const char *n
     (void)snprintf(added->name, sizeof added->name, "%s", name);
     (void)snprintf(added->to_name, sizeof added->to_name, "%s", to_name);
     added->node = node == NULL ? NULL : sim_node_acquire(node);
+    if (node_named(folder, to_name) != NULL)
+        node_named(folder, to_name)->has_name = false;
+    if (kind == CHANGE_REMOVE)
+        node_named(folder, name)->has_name = false;
+    if (kind == CHANGE_ADD)
+        node->has_name = true;
     apply(&folder->now, added);
 }
 
@@ -322,6 +334,7 @@ static void name_paths(struct sim_node *folder)
         (void)snprintf(path, sizeof path, "%s/%s", folder->path, folder->now.entries[i].name);
         hf_assert(strlen(path) < sizeof node->path);
         memcpy(node->path, path, strlen(path) + 1);
+        node->has_name = true;
         if (node->is_folder)
             name_paths(node);
     }

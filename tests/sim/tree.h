@@ -24,8 +24,10 @@ struct sim_node {
     struct sim_node *previous; /* of all, in order of their making */
     struct sim_node *next;
     uint32_t reference_count; /* by names, changes and users */
+    uint32_t open_count;      /* descriptors */
     bool is_folder;
-    int lock_fd; /* -1: not locked */
+    bool has_name; /* now */
+    int lock_fd;   /* -1: not locked */
     char path[SIM_PATH_BYTES_MAX];
     struct sim_content content; /* of a file */
     struct sim_names now;       /* of a folder */

@@ -23,6 +23,7 @@ enum { PLAY_STEPS_MAX = 200000, PLAY_BYTES_MAX = 1 << 16 };
 
 struct play {
     struct server_options options;
+    bool has_directory;
     struct io *io;
     struct data_directory directory;
     struct server *server;
@@ -61,6 +62,7 @@ static inline void play_start_inside(void *context)
         memcpy(play->message, play->directory.message, sizeof play->message);
         return;
     }
+    play->has_directory = true;
     play->server = server_create(&play->options, &play->directory, &play->status, play->message);
     if (play->server == NULL)
         return;
@@ -149,6 +151,17 @@ static inline void play_destroy_inside(void *context)
     io_destroy(&play->io);
 }
 
+/* After a start that has failed. */
+static inline void play_give_up_inside(void *context)
+{
+    struct play *play = context;
+    if (play->server != NULL)
+        server_destroy(&play->server);
+    if (play->has_directory)
+        data_directory_close(&play->directory);
+    io_destroy(&play->io);
+}
+
 static inline bool play_is_running(const struct play *play)
 {
     for (uint32_t i = 0; i < play->options.core_count; i++)
@@ -224,41 +237,58 @@ static inline const ProtobufCMessage *play_poll(struct play_client *client)
     return message;
 }
 
-static inline const void *play_receive(struct play *play, struct play_client *client, uint8_t type)
+/* Steps until a reply is there; NULL when the crash that was ordered came first. */
+static inline const void *play_try_receive(struct play *play, struct play_client *client)
 {
     for (uint32_t step = 0; step < PLAY_STEPS_MAX; step++) {
         const ProtobufCMessage *message = play_poll(client);
-        if (message != NULL) {
-            cr_assert_eq(client->type, type, "%u came for %u", client->type, type);
+        if (message != NULL)
             return message;
-        }
-        cr_assert(play_step(play));
+        if (!play_step(play))
+            return NULL;
     }
     cr_assert_fail("no reply came");
     return NULL;
 }
 
-/* Connected and greeted, at the core that is asked for. */
-static inline void play_connect(struct play *play, struct play_client *client, uint32_t core)
+static inline const void *play_receive(struct play *play, struct play_client *client, uint8_t type)
+{
+    const void *message = play_try_receive(play, client);
+    cr_assert_not_null(message);
+    cr_assert_eq(client->type, type, "%u came for %u", client->type, type);
+    return message;
+}
+
+/* Connected and greeted, at the core that is asked for; false when the crash that was ordered came
+ * first. */
+static inline bool play_try_connect(struct play *play, struct play_client *client, uint32_t core)
 {
     Holdfast__V1__HelloRequest hello = HOLDFAST__V1__HELLO_REQUEST__INIT;
     client->bytes_count = 0;
     message_arena_init(&client->arena, client->arena_memory, sizeof client->arena_memory);
     client->link = sim_link_connect(play_changed, client);
     while (sim_link_state(client->link) == SIM_LINK_CONNECTING)
-        cr_assert(play_step(play));
+        if (!play_step(play))
+            return false;
     cr_assert_eq(sim_link_state(client->link), SIM_LINK_OPEN);
     hello.protocol_version = FRAME_VERSION;
     hello.wants_core = true;
     hello.core = core;
     play_send(client, FRAME_HELLO, 1, &hello.base);
-    const Holdfast__V1__HelloResponse *answer =
-        play_receive(play, client, FRAME_HELLO + FRAME_REPLY);
+    const Holdfast__V1__HelloResponse *answer = play_try_receive(play, client);
+    if (answer == NULL)
+        return false;
+    cr_assert_eq(client->type, FRAME_HELLO + FRAME_REPLY);
     cr_assert_eq(answer->core, core);
+    return true;
 }
 
-static inline void play_create(struct play *play, struct play_client *client, uint64_t item_id,
-                               int64_t stock)
+static inline void play_connect(struct play *play, struct play_client *client, uint32_t core)
+{
+    cr_assert(play_try_connect(play, client, core));
+}
+
+static inline void play_send_create(struct play_client *client, uint64_t item_id, int64_t stock)
 {
     Holdfast__V1__ItemSettings settings = HOLDFAST__V1__ITEM_SETTINGS__INIT;
     Holdfast__V1__ItemCreateRequest request = HOLDFAST__V1__ITEM_CREATE_REQUEST__INIT;
@@ -266,19 +296,30 @@ static inline void play_create(struct play *play, struct play_client *client, ui
     settings.stock = stock;
     request.settings = &settings;
     play_send(client, FRAME_ITEM_CREATE, 2, &request.base);
+}
+
+static inline void play_create(struct play *play, struct play_client *client, uint64_t item_id,
+                               int64_t stock)
+{
+    play_send_create(client, item_id, stock);
     const Holdfast__V1__ItemResponse *answer =
         play_receive(play, client, FRAME_ITEM_CREATE + FRAME_REPLY);
     cr_assert_eq(answer->result, HOLDFAST__V1__RESULT__RESULT_OK);
 }
 
-static inline uint32_t play_reserve(struct play *play, struct play_client *client, uint64_t item_id,
-                                    uint64_t id)
+static inline void play_send_reserve(struct play_client *client, uint64_t item_id, uint64_t id)
 {
     Holdfast__V1__ReserveRequest request = HOLDFAST__V1__RESERVE_REQUEST__INIT;
     request.item_id = item_id;
     request.reservation_id_low = id;
     request.quantity = 1;
     play_send(client, FRAME_RESERVE, id, &request.base);
+}
+
+static inline uint32_t play_reserve(struct play *play, struct play_client *client, uint64_t item_id,
+                                    uint64_t id)
+{
+    play_send_reserve(client, item_id, id);
     const Holdfast__V1__ReservationResponse *answer =
         play_receive(play, client, FRAME_RESERVE + FRAME_REPLY);
     return answer->result;
