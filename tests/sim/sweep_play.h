@@ -1,0 +1,49 @@
+#ifndef HF_SIM_SWEEP_PLAY_H
+#define HF_SIM_SWEEP_PLAY_H
+/* One run of the sweeps' script with one thing going wrong. The script is always the same: a new
+ * directory, items, holds, confirms, cancels, extensions, expiries, forgetting, over several tiny
+ * segments; a stop, a restart, another number of cores, more of all that, and a reading of
+ * everything at the end. What must be true afterwards is the history's business (history.h). */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum sweep_kind {
+    SWEEP_MEMORY_ONCE, /* the n-th allocation of the engine is refused */
+    SWEEP_MEMORY_EVER, /* and all later ones, until the server was refused a start by it */
+    SWEEP_DISK_ERROR_ONCE,
+    SWEEP_DISK_ERROR_EVER,
+    SWEEP_DISK_FULL_ONCE,
+    SWEEP_DISK_FULL_EVER,
+    SWEEP_DISK_INTERRUPTED_ONCE,
+    SWEEP_DISK_INTERRUPTED_EVER,
+    SWEEP_DISK_SHORT_ONCE,
+    SWEEP_DISK_SHORT_EVER,
+    SWEEP_DISK_UNSYNCED_ONCE,
+    SWEEP_DISK_UNSYNCED_EVER,
+    SWEEP_CRASH_KILL, /* the process ends at the n-th operation of any kind */
+    SWEEP_CRASH_POWER,
+    SWEEP_KIND_COUNT,
+};
+
+const char *sweep_kind_name(enum sweep_kind kind);
+bool sweep_kind_is_crash(enum sweep_kind kind);
+
+struct sweep_point {
+    enum sweep_kind kind;
+    uint64_t seed;
+    uint32_t core_count; /* of the first start: 1 or 2 */
+    uint64_t at;         /* 0: nothing goes wrong */
+    uint64_t then;       /* crashes only: once more, at this operation of the recovery; 0: no */
+};
+
+struct sweep_result {
+    uint64_t events;              /* how many `at` there are: allocations, operations */
+    uint64_t recovery_operations; /* of the start behind the first crash */
+    uint64_t trace_hash;
+};
+
+/* Plays it. A finding ends the process (sim_fail()). */
+void sweep_play(const struct sweep_point *point, struct sweep_result *result_out);
+
+#endif
