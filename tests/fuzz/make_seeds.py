@@ -63,6 +63,25 @@ def message_seeds(frames):
     add("fuzz_message", "unknown fields", bytes([2, 60]) + bytes.fromhex("a80601b206026869bd0601020304"))
 
 
+def client_seeds(frames):
+    """For each reply: the kind of call that waits for it, rows, flags, body."""
+    kinds = [16, 17, 18, 19, 20, 32, 33, 34, 35, 36, 48, 49, 50, 51, 2, 52]
+    for name, frame in frames:
+        body = frame[HEADER_BYTES:]
+        if frame[13] - REPLY in kinds:
+            kind = kinds.index(frame[13] - REPLY)
+            rows = body[1] if 32 <= kinds[kind] <= 36 else 1  # row_count is the first field
+            add("fuzz_client_decode", name, bytes([kind, rows - 1, 0]) + body)
+            add("fuzz_client_decode", name + " late", bytes([kind, rows - 1, 1 | 4 | 8]) + body)
+        elif frame[13] == 1 + REPLY:
+            add("fuzz_client_decode", name, bytes([0, 0, 64]) + body)
+        elif frame[13] == 254:
+            add("fuzz_client_decode", name, bytes([0, 0, 128]) + body)
+    for kind, number in enumerate(kinds):
+        add("fuzz_client_decode", f"made {number}", bytes([kind, 2, 32]) + bytes([5, 1, 2, 3]) * 24)
+    add("fuzz_client_decode", "made hello", bytes([0, 0, 32 | 64]) + bytes([1, 1] * 20))
+
+
 # ---- text --------------------------------------------------------------------------------------
 
 def text_seeds():
@@ -186,6 +205,101 @@ def log_seeds():
         add("fuzz_log_reader", name, script)
 
 
+# ---- state -----------------------------------------------------------------------------------
+
+SHAPE = 3 | 3 << 2 | 3 << 4 | 2 << 6  # 24 of everything, a second of retention
+CREATED, UPDATED, HELD, CONFIRMED, CANCELLED, EXTENDED, EXPIRED, FORGOTTEN, RAW, TIME, DUE, CHECK = \
+    range(12)
+
+
+def event(type_, choice, lies=0, *more):
+    return struct.pack("<BHB", type_, lies, choice) + bytes(more)
+
+
+def hold_record(type_, item, id_, sequence, time_ms, expires_ms, quantity=1, confirmed=0):
+    return struct.pack("<HBBIQQQQQQQQII", 80, type_, 0, quantity, time_ms, item, 0, id_, 0, sequence,
+                       expires_ms, 9, confirmed, 0)
+
+
+def item_record(type_, item, time_ms, stock, sku):
+    padded = sku + bytes(-len(sku) % 8)
+    return struct.pack("<HBBIQQqIIQQQ", 64 + len(padded), type_, 0, len(sku), time_ms, item, stock, 0, 0,
+                       1000, 0, 0) + padded
+
+
+def record_seeds():
+    made = event(CREATED, 3)
+    held = made + event(HELD, 0x10) + event(HELD, 0x51)
+    now = 1700000000000
+    raw = [item_record(1, 1, now, 10, b"SKU"), hold_record(3, 1, 5, 1, now, now + 1000, 2),
+           hold_record(4, 1, 5, 1, now, now + 1000, 2, 2), item_record(2, 1, now, -1, b"SKU"),
+           hold_record(3, 1, 6, 2, now, now + 1000), hold_record(7, 1, 6, 2, now + 1000, now + 1000)]
+    scripts = {
+        "item": made,
+        "item changed": made + event(UPDATED, 0, 0x2ff, *([9] * 20)),
+        "holds": held,
+        "confirmed": held + event(CONFIRMED, 0) + event(CONFIRMED, 1, 1 << 8, 1),
+        "cancelled": held + event(CANCELLED, 0) + event(FORGOTTEN, 0),
+        "extended": held + event(EXTENDED, 1) + event(EXTENDED, 1),
+        "expired": held + event(EXPIRED, 0) + event(FORGOTTEN, 0) + bytes([CHECK]),
+        "due": held + bytes([TIME, 0xf0]) + struct.pack("<Q", 1 << 30) + bytes([DUE, 7, CHECK]),
+        "backwards": held + event(HELD, 0, 1 << 10, 0),
+        "raw": b"".join(bytes([RAW, len(record)]) + record for record in raw),
+    }
+    for field in range(12):
+        scripts[f"item lies {field}"] = event(CREATED, 3, 1 << field, 7, 9) + event(HELD, 0)
+        scripts[f"hold lies {field}"] = made + event(HELD, 0x10, 1 << field, 3, 9) + event(HELD, 0x10)
+        scripts[f"change lies {field}"] = held + event(CONFIRMED, 0, 1 << field, 3, 9) + \
+            event(CANCELLED, 1, 1 << field, 3, 9)
+    for name, script in scripts.items():
+        add("fuzz_record", name, bytes([SHAPE]) + script)
+        if name in ("holds", "due", "cancelled"):
+            add("fuzz_record", name + " in small tables", bytes([1 | 1 << 2 | 1 << 4]) + script)
+
+
+RESERVE, CONFIRM, CANCEL, EXTEND, GET, ANY_ROW, BATCH, BODY, CREATE, UPDATE, PASS, EXPIRE, LOOK = range(13)
+
+
+def row(command, item, id_, buyer, amounts):
+    return bytes([command, item - 1 | id_ - 1 << 2 | buyer << 6, amounts])
+
+
+def request_seeds(frames):
+    item = bytes([CREATE, 0, 0])
+    sale = item + row(RESERVE, 1, 1, 1, 2) + row(RESERVE, 1, 2, 2, 1)
+    scripts = {
+        "reserve": sale,
+        "twice": sale + row(RESERVE, 1, 1, 1, 2) + row(RESERVE, 1, 1, 1, 3),
+        "sold out": sale + row(RESERVE, 1, 3, 0, 7) + row(RESERVE, 1, 4, 0, 2) + row(RESERVE, 1, 5, 0, 1),
+        "confirm": sale + row(CONFIRM, 1, 1, 0, 0) + row(CONFIRM, 1, 2, 0, 1) + row(CONFIRM, 1, 1, 0, 0),
+        "confirm a part": sale + row(CONFIRM, 1, 1, 0, 1) + row(GET, 1, 1, 0, 0),
+        "cancel": sale + row(CANCEL, 1, 1, 0, 0) + row(CANCEL, 1, 1, 0, 0) + row(CONFIRM, 1, 1, 0, 0),
+        "extend": sale + row(EXTEND, 1, 1, 0, 7 << 5) + row(EXTEND, 1, 9, 0, 0),
+        "expire": sale + bytes([PASS, 100, EXPIRE, 7, LOOK]) + row(GET, 1, 1, 0, 0),
+        "overdue": sale + bytes([PASS, 100]) + row(CONFIRM, 1, 1, 0, 0) + row(RESERVE, 1, 2, 2, 1),
+        "limits": bytes([CREATE, 1, 2 | 4, 2, 1]) + row(RESERVE, 2, 1, 1, 1) + row(RESERVE, 2, 2, 1, 1) +
+                  row(RESERVE, 2, 3, 1, 2),
+        "window": bytes([CREATE, 2, 16 | 32, 3, 9]) + row(RESERVE, 3, 1, 1, 1) + bytes([PASS, 7]) +
+                  row(RESERVE, 3, 1, 1, 1) + bytes([PASS, 90]) + row(RESERVE, 3, 2, 1, 1),
+        "paused": bytes([CREATE, 3, 64]) + row(RESERVE, 4, 1, 1, 1),
+        "item twice": item + item + bytes([CREATE, 0, 1, 9]) + bytes([CREATE, 4, 0]),
+        "item changed": sale + bytes([UPDATE, 0x7f, 0, 1, 9, UPDATE, 1, 0, 1, 2]),
+        "item changed too far": sale + bytes([UPDATE, 1, 0, 1, 0]),
+        "any": item + bytes([ANY_ROW, 0]) + bytes([1, 0, 7, 0, 0, 0, 0, 1]),
+        "batch": item + bytes([BATCH, 5, 3, 1, 1, 4, 1, 0, 4, 1, 2, 3, 0, 1, 1]),
+    }
+    hot = [16, 17, 18, 19, 20, 32, 33, 34, 35, 36]
+    for name, frame in frames:
+        if frame[13] in hot and len(frame) - HEADER_BYTES < 256:
+            body = frame[HEADER_BYTES:]
+            scripts[name] = item + bytes([BODY, hot.index(frame[13]), len(body)]) + body
+    for name, script in scripts.items():
+        add("fuzz_request", name, bytes([SHAPE]) + script)
+    for shape in (0, 1 | 1 << 2 | 1 << 4, 3 | 1 << 2 | 3 << 4, 3 | 3 << 2):
+        add("fuzz_request", f"full tables {shape}", bytes([shape]) + sale + bytes([CREATE, 1, 0]) +
+            row(RESERVE, 2, 3, 3, 1) + row(RESERVE, 1, 4, 3, 1))
+
+
 # ---- all ---------------------------------------------------------------------------------------
 
 def main():
@@ -196,6 +310,9 @@ def main():
     text_seeds()
     manifest_seeds()
     log_seeds()
+    client_seeds(frames)
+    record_seeds()
+    request_seeds(frames)
     for target, named in sorted(seeds.items()):
         os.makedirs(os.path.join(folder, target), exist_ok=True)
         for name, data in named.items():
