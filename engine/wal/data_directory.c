@@ -404,6 +404,10 @@ static enum data_directory_status open_locked(struct data_directory *directory, 
     if (!has_manifest)
         return new_manifest(directory, core_count);
     status = read_manifest(directory);
+    /* A server that was killed may have renamed it without getting to the sync. Its era is used
+     * from here on, so its name must be on disk. */
+    if (status == DATA_DIRECTORY_OK)
+        status = sync_folder(directory->io, directory->path, directory->message);
     if (status != DATA_DIRECTORY_OK)
         return status;
     const struct log_manifest *manifest = &directory->manifest;

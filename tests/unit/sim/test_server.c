@@ -149,6 +149,28 @@ Test(server, a_loss_of_power_at_any_operation_loses_no_answer)
     crash_everywhere(3, SIM_CRASH_POWER);
 }
 
+/* The second life serves what a killed one left, which need not be on the medium, and loses power.
+ */
+Test(server, what_was_read_after_a_kill_survives_a_loss_of_power)
+{
+    bool is_whole = false;
+    for (uint64_t n = 1; !is_whole; n++)
+        for (uint64_t seed = 1; seed <= 10; seed++) {
+            struct server_options options = play_options(1);
+            bool is_held = false;
+            sim_world_begin(n * 100 + seed);
+            sim_crash_at_operation(n);
+            is_whole = live(&options, &is_held);
+            crash(SIM_CRASH_KILL);
+            sim_crash_at_operation(0);
+            cr_assert(live(&options, &is_held));
+            crash(SIM_CRASH_POWER);
+            cr_assert(live(&options, &is_held));
+            sim_link_close(client.link, false);
+            play_stop(&play);
+        }
+}
+
 /* ---- want of memory ---- */
 
 Test(server, a_start_that_is_refused_memory_says_so_and_keeps_none)
