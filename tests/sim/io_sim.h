@@ -8,8 +8,8 @@
 #include "io/io.h"
 
 /* When io_turn() of this io would return: now when something has completed, it was woken, or the
- * last io_turn() ran a `done`; else the earliest of its `wake_at_ns` and what is already known to
- * complete; UINT64_MAX = never by itself. */
+ * last io_turn() ran a `done`; else at its `wake_at_ns`, UINT64_MAX = never by itself. Completions
+ * come with the world's events. */
 uint64_t sim_io_ready_ns(const struct io *io);
 
 /* Files, sockets and ios that are open: 0 after a clean stop, else the engine leaks. */

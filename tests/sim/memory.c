@@ -170,6 +170,7 @@ void *__wrap_realloc(void *memory, size_t bytes)
 void __wrap_free(void *memory)
 {
     struct piece *piece = memory == NULL ? NULL : find_piece(memory);
+    hf_assert(piece != NULL || memory == NULL || !sim_engine_is_running());
     if (piece != NULL) {
         hf_assert(!piece->is_mapped);
         forget_piece(piece);
@@ -180,20 +181,70 @@ void __wrap_free(void *memory)
 
 /* ---- mappings ---- */
 
+/* Mappings of the engine are kept for its next life, clean, because making them takes longer than
+ * most of what a simulated server does with them. With AddressSanitizer they go back to the system,
+ * so that whoever still uses one is found. */
+enum {
+#ifdef HAS_ADDRESS_SANITIZER
+    SPARE_MAPPINGS_MAX = 0,
+#else
+    SPARE_MAPPINGS_MAX = 512,
+#endif
+    /* Larger ones are mostly untouched, and are cleaned by the system. */
+    CLEARED_BYTES_MAX = 64 << 10,
+};
+
+static struct {
+    struct piece pieces[SPARE_MAPPINGS_MAX + 1];
+    uint32_t count;
+} spares;
+
 /* Small pages always: a simulated server touches a few of each table, and a huge page would cost a
  * hundred times as much to make. */
-static void *map(size_t bytes)
+static void *make_mapping(size_t bytes)
 {
-    hf_assert(bytes > 0);
-    bool is_engine = sim_engine_is_running();
-    if (is_engine && !sim_memory_may_allocate())
-        return NULL;
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     hf_assert(memory != MAP_FAILED);
     (void)madvise(memory, bytes, MADV_NOHUGEPAGE);
-    if (is_engine)
-        note_piece(memory, bytes, true);
+    return memory;
+}
+
+static void *take_mapping(size_t bytes)
+{
+    for (uint32_t i = spares.count; i > 0; i--)
+        if (spares.pieces[i - 1].bytes == bytes) {
+            void *memory = spares.pieces[i - 1].memory;
+            spares.pieces[i - 1] = spares.pieces[--spares.count];
+            return memory;
+        }
+    return make_mapping(bytes);
+}
+
+static void put_mapping(void *memory, size_t bytes)
+{
+    int failed = 0;
+    if (spares.count >= SPARE_MAPPINGS_MAX) {
+        failed = munmap(memory, bytes);
+    } else {
+        if (bytes <= CLEARED_BYTES_MAX)
+            memset(memory, 0, bytes);
+        else
+            failed = madvise(memory, bytes, MADV_DONTNEED);
+        spares.pieces[spares.count++] = (struct piece){.memory = memory, .bytes = bytes};
+    }
+    hf_assert(!failed);
+}
+
+static void *map(size_t bytes)
+{
+    hf_assert(bytes > 0);
+    if (!sim_engine_is_running())
+        return make_mapping(bytes);
+    if (!sim_memory_may_allocate())
+        return NULL;
+    void *memory = take_mapping(bytes);
+    note_piece(memory, bytes, true);
     return memory;
 }
 
@@ -223,13 +274,16 @@ void memory_unmap(void *memory, size_t bytes)
     if (memory == NULL)
         return;
     struct piece *piece = find_piece(memory);
-    if (piece != NULL) {
-        hf_assert(piece->is_mapped);
-        hf_assert(piece->bytes == bytes);
-        forget_piece(piece);
+    hf_assert(piece != NULL || !sim_engine_is_running());
+    if (piece == NULL) {
+        int failed = munmap(memory, bytes);
+        hf_assert(!failed);
+        return;
     }
-    int failed = munmap(memory, bytes);
-    hf_assert(!failed);
+    hf_assert(piece->is_mapped);
+    hf_assert(piece->bytes == bytes);
+    forget_piece(piece);
+    put_mapping(memory, bytes);
 }
 
 /* ---- from outside ---- */
@@ -266,8 +320,7 @@ void sim_memory_release(void)
         if (piece->is_mapped) {
             /* The pools in it mark their free blocks, and the addresses will be mapped again. */
             ASAN_UNPOISON_MEMORY_REGION(piece->memory, piece->bytes);
-            int failed = munmap(piece->memory, piece->bytes);
-            hf_assert(!failed);
+            put_mapping(piece->memory, piece->bytes);
         } else {
             sim_free(piece->memory);
         }

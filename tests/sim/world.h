@@ -102,8 +102,8 @@ uint64_t sim_trace_hash(void);
 __attribute__((format(printf, 2, 3))) _Noreturn void sim_fail(const char *check, const char *format,
                                                               ...);
 
-/* What is printed with a finding, and when an assertion fails or the program dies by a signal:
- * "build/release/tests/sim --seed 7". Copied. */
+/* What is printed with a finding, and when an assertion fails or the program dies by a signal
+ * (handlers are installed with the first call): "build/release/tests/sim --seed 7". Copied. */
 void sim_set_repeat_command(const char *command);
 
 #endif
