@@ -16,14 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define HAS_ADDRESS_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAS_ADDRESS_SANITIZER 1
-#endif
-#endif
-#ifdef HAS_ADDRESS_SANITIZER
+#ifdef SIM_ADDRESS_SANITIZER
 #include <sanitizer/asan_interface.h>
 #else
 #define ASAN_UNPOISON_MEMORY_REGION(memory, bytes) ((void)0)
@@ -185,7 +178,7 @@ void __wrap_free(void *memory)
  * most of what a simulated server does with them. With AddressSanitizer they go back to the system,
  * so that whoever still uses one is found. */
 enum {
-#ifdef HAS_ADDRESS_SANITIZER
+#ifdef SIM_ADDRESS_SANITIZER
     SPARE_MAPPINGS_MAX = 0,
 #else
     SPARE_MAPPINGS_MAX = 512,

@@ -21,7 +21,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LINE_BYTES_MAX = 1200, COMMAND_BYTES_MAX = 1024 };
+#ifdef SIM_ADDRESS_SANITIZER
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+enum { LINE_BYTES_MAX = 8192, COMMAND_BYTES_MAX = 1024 };
 
 /* 2026-01-01 00:00:00 UTC */
 #define WALL_START_NS 1767225600000000000ull
@@ -321,4 +325,7 @@ void sim_set_repeat_command(const char *command)
     struct sigaction action = {.sa_handler = tell_and_die, .sa_flags = SA_ONSTACK};
     for (uint32_t i = 0; i < FATAL_SIGNAL_COUNT; i++)
         (void)sigaction(fatal_signals[i], &action, &former_actions[i]);
+#ifdef SIM_ADDRESS_SANITIZER
+    __sanitizer_set_death_callback(sim_print_repeat_command); /* it ends without a signal */
+#endif
 }
