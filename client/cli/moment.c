@@ -73,7 +73,7 @@ bool moment_parse(const char *text, struct moment *moment_out)
         return true;
     if (*text == '+') {
         moment_out->is_relative = true;
-        return units_parse_duration_ms(text + 1, &moment_out->ms);
+        return units_parse_duration_ms(text + 1, &moment_out->ms) && moment_out->ms <= INT64_MAX;
     }
     return parse_utc(text, &moment_out->ms);
 }

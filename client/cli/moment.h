@@ -14,7 +14,8 @@ struct moment {
 };
 
 /* "2026-11-27T20:00:00Z", "2026-11-27T20:00:00.250Z" (RFC 3339 in UTC; a space instead of the T is
- * good too), "+15m", or "none", which is 0. The whole text or nothing. */
+ * good too), "+15m", or "none", which is 0. The whole text or nothing. A span so long that
+ * moment_at() could not count to its end is refused. */
 bool moment_parse(const char *text, struct moment *moment_out);
 
 static inline uint64_t moment_at(const struct moment *moment, uint64_t now_ms)

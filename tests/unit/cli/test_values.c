@@ -23,6 +23,15 @@ Test(moment, utc_times_are_read_to_the_millisecond)
     }
 }
 
+Test(moment, a_span_that_ends_beyond_64_bits_is_refused_and_is_not_in_the_past)
+{
+    struct moment moment;
+    cr_expect_not(moment_parse("+18446744073709551615ms", &moment));
+    cr_expect_not(moment_parse("+9223372036854775808ms", &moment));
+    cr_expect(moment_parse("+9223372036854775807ms", &moment));
+    cr_expect_gt(moment_at(&moment, 1700000000000), 1700000000000u);
+}
+
 Test(moment, spans_count_from_now)
 {
     struct moment moment;
