@@ -93,13 +93,14 @@ static uint32_t row_count_of(const ProtobufCMessage *message)
     return ((const Holdfast__V1__GetBatchRequest *)(const void *)message)->row_count;
 }
 
+/* The promise is made before the body is decoded: `message` is NULL when it can't be. */
 static void check_promise(const ProtobufCMessage *message, uint8_t type, const uint8_t *body,
                           size_t body_bytes)
 {
     struct frame_header header = {.type = type, .body_bytes = (uint32_t)body_bytes};
     uint32_t promised = promise_bytes(&header, body);
     hf_assert(promised >= PROMISE_SINGLE_BYTES && promised <= PROMISE_BYTES_MAX);
-    if (type < FRAME_RESERVE_BATCH || type > FRAME_GET_BATCH)
+    if (message == NULL || type < FRAME_RESERVE_BATCH || type > FRAME_GET_BATCH)
         return;
     uint32_t row_bytes = type == FRAME_GET_BATCH ? PROMISE_ROW_BYTES_GET : PROMISE_ROW_BYTES;
     uint32_t row_count = row_count_of(message);
@@ -112,13 +113,13 @@ static void run(uint8_t type, const ProtobufCMessageDescriptor *descriptor, uint
 {
     struct message_arena arena;
     const ProtobufCMessage *message = decode(&arena, 0, ARENA_BYTES, descriptor, body, body_bytes);
+    if (type < FRAME_REPLY)
+        check_promise(message, type, body, body_bytes);
     if (message == NULL)
         return;
     check_small_arena(message, size_choice, body, body_bytes);
     if (message_can_be_encoded(message))
         check_round_trip(message, type);
-    if (type < FRAME_REPLY)
-        check_promise(message, type, body, body_bytes);
 }
 
 /* Decodes what was made, from memory of its own length. */

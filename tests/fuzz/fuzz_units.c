@@ -30,6 +30,7 @@ static const struct unit size_units[] = {
     {"", 1}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}, {"TiB", 1099511627776}};
 static const struct unit count_units[] = {{"", 1}, {"k", 1000}, {"M", 1000000}, {"G", 1000000000}};
 
+static const uint64_t NOW_MS = 1793300000000;
 static const wide NO_NUMBER = (wide)1 << 100;
 
 /* The decimal number in `text`, or NO_NUMBER when it is none. Numbers beyond 64 bits stay beyond
@@ -235,8 +236,10 @@ static void check_moment(const char *text)
         hf_assert(is_parsed && !moment.is_relative && moment.ms == 0);
     } else if (text[0] == '+') {
         uint64_t expected;
-        hf_assert(is_parsed == slow_parse_duration(text + 1, &expected));
+        bool is_expected = slow_parse_duration(text + 1, &expected) && expected <= INT64_MAX;
+        hf_assert(is_parsed == is_expected);
         hf_assert(!is_parsed || (moment.is_relative && moment.ms == expected));
+        hf_assert(!is_parsed || moment_at(&moment, NOW_MS) >= NOW_MS);
     } else if (is_parsed) {
         hf_assert(!moment.is_relative);
         check_utc(text, moment.ms);

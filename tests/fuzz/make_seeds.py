@@ -88,7 +88,7 @@ def text_seeds():
     units = ["0", "1", "15m", "1h30m", "250ms", "7d", "1d2h3m4s5ms", "4096", "64KiB", "1GiB", "2TiB",
              "10k", "1M", "2G", "18446744073709551615", "18446744073709551616", "16777216TiB",
              "213503982334d14h25m51s615ms", "1s1s", "1ms1s", "0x4d2", "0xFFFFFFFFFFFFFFFF", "-1",
-             "unlimited", "yes", "no", "true", "false", "none", "+15m", "2026-11-27T20:00:00Z",
+             "unlimited", "yes", "no", "true", "false", "none", "+15m", "+18446744073709551615ms", "2026-11-27T20:00:00Z",
              "2026-11-27 20:00:00.250Z", "2024-02-29T23:59:59.9Z", "2023-02-29T00:00:00Z",
              "1969-12-31T23:59:59Z", "9999-12-31T23:59:59.999Z", "Größe-42", "京都", "\U0001f600"]
     for index, text in enumerate(units):
@@ -97,6 +97,40 @@ def text_seeds():
                        "beyond": b"\xf4\x90\x80\x80", "control": b"\xc2\x85", "long": b"x" * 65,
                        "fits": b"x" * 64}.items():
         add("fuzz_units", "sku " + name, text)
+
+    lines = {
+        "ping": "ping", "json": "ping --json --core 1 --timeout 500ms", "help": "--help",
+        "help of one": "item create --help", "version": "--version", "none": "", "unknown": "sell",
+        "create": "item create --sku A --stock 10k --buyer-limit 2 --hold-cap 1 --hold-time 15m "
+                  "--opens-at 2026-11-27T20:00:00Z --closes-at +2h --paused no --validate-only",
+        "update": "item update --item 0x7 --stock unlimited --opens-at none",
+        "show item": "item show --sku A", "list": "item list", "import": "item import file.csv",
+        "reserve": "reserve --item 7 --id 00112233445566778899aabbccddeeff --quantity 2 --buyer 5 "
+                   "--hold-time 1m --user-data 9",
+        "confirm": "confirm --item 7 --id 00112233445566778899aabbccddeeff --quantity 1",
+        "cancel": "cancel --sku A --id 00112233445566778899aabbccddeeff",
+        "extend": "extend --item 7 --id 00112233445566778899aabbccddeeff --until +15m",
+        "show": "show --item 7 --id 00112233445566778899aabbccddeeff",
+        "stat": "stat --core 0 --state-hash --server=localhost:7411",
+        "twice": "ping --core 1 --core 2", "not here": "ping --sku A", "zero id": "show --item 7 --id "
+        + "0" * 32, "no value": "stat --core", "shortened": "stat --ver", "too many": "ping ping",
+    }
+    for name, line in lines.items():
+        add("fuzz_cli_options", name, "\n".join(line.split()).encode())
+    lines = {
+        "none": "", "help": "--help", "version": "--version", "unknown": "--sell", "extra": "word",
+        "all": "--server 127.0.0.1:7411 --scenario flash --connections 4 --pipeline 16 --batch 64 "
+               "--requests 10k --items 3 --first-item 1 --units 100 --buyers 1k --buyer-limit 1 "
+               "--hold-time 1m --pay-share 0.5 --cancel-share 0.25 --repeat-share 1 --pay-delay 1s "
+               "--seed 7 --reconnect 1s --timeout 1s --verify --settle --shared --server-pid 1 --json "
+               "--progress 1s --no-progress",
+        "reserve": "--scenario reserve --units -1 --duration 10s --items 1",
+        "sold out": "--scenario=soldout --units 0 --items 2", "not a number": "--pay-share nan",
+        "shares": "--pay-share 0.6 --cancel-share 0.6", "many": "--connections 4096 --pipeline 1024 "
+        "--batch 8192", "address": "--server [::1]:80", "bad address": "--server ::1:99999",
+    }
+    for name, line in lines.items():
+        add("fuzz_bench_options", name, "\n".join(line.split()).encode())
 
     csv = {
         "small": (0, b"sku,stock\nA,10\nB,unlimited\n"),
@@ -194,6 +228,8 @@ def log_seeds():
         "unknown bytes in the header": two + bytes(small + [POKE]) + at(0, 200) + b"\1\2" + bytes([REPAIR, 0]),
         "unknown bytes in a group": two + bytes(small + [POKE]) + at(0, BLOCK + 90) + b"\1\2" + bytes([REPAIR, 0x10]),
     }
+    scripts["group longer than its segment"] = bytes([2, 1, 1]) + bytes(small + [GROUP_LIE]) + \
+        struct.pack("<HBBBQ", 1 << 7, 31, 8, 0xf0, 8000)
     for field in range(9):
         scripts[f"group lies {field}"] = two + bytes(small + [GROUP_LIE]) + struct.pack(
             "<H", 1 << field) + bytes([2, 3])
