@@ -51,7 +51,7 @@ static bool close_run(struct job *job, struct run *run, bool is_trace)
         is_first = false;
         is_due = stock_model_next_due_ms(run->model) <= run->now_ms;
     }
-    return run_finish(run);
+    return run_finish(run) && run_replay_logs(run);
 }
 
 static bool do_run(struct job *job, struct run *run, const struct options *options,

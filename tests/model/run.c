@@ -407,7 +407,7 @@ static bool compare_now_and_then(struct run *run)
     uint64_t number = run->counts.operations;
     if ((run->options.is_thorough || number % COMPARE_EVERY == 0) && !same_everything(run))
         return false;
-    if (run->options.is_thorough || number % VALIDATE_EVERY == 0) {
+    if (run->options.is_validating || number % VALIDATE_EVERY == 0) {
         stock_assert_valid(run->stock);
         stock_assert_valid(run->twin);
     }
@@ -461,7 +461,7 @@ static bool replay_log(struct run *run, struct stock *stock, uint32_t log)
     return true;
 }
 
-static bool replay_logs(struct run *run)
+bool run_replay_logs(struct run *run)
 {
     struct stock_options options = run->options.tables;
     options.reservation_count_max = (uint32_t)run->counts.records[STOCK_RECORD_HELD] + 1;
@@ -484,7 +484,7 @@ bool run_finish(struct run *run)
 {
     stock_assert_valid(run->stock);
     stock_assert_valid(run->twin);
-    if (!same_everything(run) || !replay_logs(run))
+    if (!same_everything(run))
         return false;
     digest(run, stock_hash(run->stock));
     return true;

@@ -17,8 +17,9 @@ typedef const char *(*run_hook_fn)(const struct run *run, const struct op *op);
 struct run_options {
     struct stock_options tables;
     uint64_t start_ms;
-    bool is_thorough; /* everything is compared after every operation, not now and then */
-    run_hook_fn hook; /* or NULL */
+    bool is_thorough;   /* everything is compared after every operation, not now and then, */
+    bool is_validating; /* and every invariant is asserted, which takes longer still */
+    run_hook_fn hook;   /* or NULL */
 };
 
 enum { RUN_TEXT_BYTES_MAX = 300, RUN_ITEM_COUNT_MAX = 64 };
@@ -71,8 +72,11 @@ void run_end(struct run *run);
 /* False when something did not agree: run->finding says what. */
 bool run_step(struct run *run, const struct op *op);
 
-/* The checks at the end of a run: everything once more, and that the records give the same state
- * when those of different items come from different logs. */
+/* The checks at the end of a run: everything once more ... */
 bool run_finish(struct run *run);
+
+/* ... and that the records give the same state when those of different items are in different logs,
+ * read one after the other. */
+bool run_replay_logs(struct run *run);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,14 +10,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TRY_SECONDS_MAX = 20, PASS_COUNT_MAX = 8 };
+enum { TRY_SECONDS_MAX = 60, PASS_COUNT_MAX = 8, VALIDATED_COUNT_MAX = 32 };
 
 /* ---- one try ---- */
 
 /* What the process that tries tells: shared memory. */
 struct told {
     struct run_finding finding;
-    uint64_t op_count; /* begun so far */
+    uint64_t op_count;      /* begun so far */
+    bool is_replaying_logs; /* the last of all checks has begun */
 };
 
 static void try_all(const struct run_options *options, const struct op *ops, uint64_t op_count,
@@ -32,6 +34,10 @@ static void try_all(const struct run_options *options, const struct op *ops, uin
     }
     if (agree)
         agree = run_finish(&run);
+    if (agree) {
+        told->is_replaying_logs = true;
+        agree = run_replay_logs(&run);
+    }
     if (!agree)
         told->finding = run.finding;
     run_end(&run);
@@ -49,11 +55,10 @@ static void be_quiet(void)
 
 static void tell_crash(struct told *told)
 {
-    told->finding = (struct run_finding){
-        .check = "crash",
-        .text = "the program dies",
-        .op_index = told->op_count > 0 ? told->op_count - 1 : 0,
-    };
+    const char *check = told->is_replaying_logs ? "logs" : "crash";
+    told->finding = (struct run_finding){.op_index = told->op_count > 0 ? told->op_count - 1 : 0};
+    snprintf(told->finding.check, sizeof told->finding.check, "%s", check);
+    snprintf(told->finding.text, sizeof told->finding.text, "the program dies");
 }
 
 bool shrink_try(const struct run_options *options, const struct op *ops, uint64_t op_count,
@@ -103,12 +108,15 @@ static bool has_time(const struct shrinker *shrinker)
     return now_s() < shrinker->end_s;
 }
 
-/* The same check fails. */
+/* The same check fails. The invariants of a long list are looked at in its end only: that is where
+ * it failed the last time. */
 static bool still_fails(struct shrinker *shrinker, const struct run_options *options,
                         uint64_t op_count, struct run_finding *finding_out)
 {
+    struct run_options quick = *options;
+    quick.is_validating = op_count <= VALIDATED_COUNT_MAX;
     shrinker->result.try_count++;
-    return shrink_try(options, shrinker->candidate, op_count, finding_out) &&
+    return shrink_try(&quick, shrinker->candidate, op_count, finding_out) &&
            strcmp(finding_out->check, shrinker->finding.check) == 0;
 }
 
@@ -124,6 +132,13 @@ static void accept(struct shrinker *shrinker, uint64_t op_count, const struct ru
 static void copy_to_candidate(struct shrinker *shrinker)
 {
     memcpy(shrinker->candidate, shrinker->ops, shrinker->op_count * sizeof shrinker->ops[0]);
+}
+
+static void try_candidate(struct shrinker *shrinker)
+{
+    struct run_finding finding;
+    if (still_fails(shrinker, shrinker->options, shrinker->op_count, &finding))
+        accept(shrinker, shrinker->op_count, &finding);
 }
 
 static bool try_without(struct shrinker *shrinker, uint64_t at, uint64_t count)
@@ -213,33 +228,37 @@ static bool try_value(struct shrinker *shrinker, uint64_t at, const struct field
     return true;
 }
 
-/* Nothing, one, half, one less: as long as it still fails. */
-static bool simplify_field(struct shrinker *shrinker, uint64_t at, const struct field *field)
+/* Nothing or one; or else, if it is worth the time, the least that is found by halving what may be
+ * too little. */
+static bool simplify_field(struct shrinker *shrinker, uint64_t at, const struct field *field,
+                           bool is_fine)
 {
+    uint64_t value = field_get(&shrinker->ops[at], field);
+    uint64_t too_little = 1;
+    if (value == 0 || try_value(shrinker, at, field, 0))
+        return value != 0;
+    if (value == 1 || try_value(shrinker, at, field, 1))
+        return value != 1;
     bool is_simpler = false;
-    while (at < shrinker->op_count && has_time(shrinker)) {
-        uint64_t value = field_get(&shrinker->ops[at], field);
-        if (value == 0 || try_value(shrinker, at, field, 0))
-            return is_simpler || value != 0;
-        if (value == 1)
-            return is_simpler;
-        if (try_value(shrinker, at, field, 1))
-            return true;
-        if (!try_value(shrinker, at, field, value / 2) &&
-            !try_value(shrinker, at, field, value - 1))
-            return is_simpler;
-        is_simpler = true;
+    while (is_fine && at < shrinker->op_count && value - too_little > 1 && has_time(shrinker)) {
+        uint64_t middle = too_little + (value - too_little) / 2;
+        if (try_value(shrinker, at, field, middle)) {
+            value = middle;
+            is_simpler = true;
+        } else {
+            too_little = middle;
+        }
     }
     return is_simpler;
 }
 
-static bool simplify_fields(struct shrinker *shrinker)
+static bool simplify_fields(struct shrinker *shrinker, bool is_fine)
 {
     bool is_simpler = false;
     for (uint64_t at = 0; at < shrinker->op_count; at++) {
         for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
             if (at < shrinker->op_count && fields[i].kind == shrinker->ops[at].kind)
-                is_simpler |= simplify_field(shrinker, at, &fields[i]);
+                is_simpler |= simplify_field(shrinker, at, &fields[i], is_fine);
         }
     }
     return is_simpler;
@@ -253,6 +272,20 @@ static void give_plenty(struct shrinker *shrinker)
     for (uint64_t at = 0; at < shrinker->op_count && has_time(shrinker); at++) {
         if (shrinker->ops[at].kind == OP_CREATE)
             try_value(shrinker, at, &stock, PLENTY);
+    }
+}
+
+/* No SKU at all, and nothing behind its end. */
+static void leave_out_skus(struct shrinker *shrinker)
+{
+    for (uint64_t i = 0; i < shrinker->op_count && has_time(shrinker); i++) {
+        struct stock_item_settings *settings = &shrinker->candidate[i].settings;
+        if (shrinker->ops[i].kind != OP_CREATE && shrinker->ops[i].kind != OP_UPDATE)
+            continue;
+        copy_to_candidate(shrinker);
+        settings->sku_bytes = 0;
+        memset(settings->sku, 0, sizeof settings->sku);
+        try_candidate(shrinker);
     }
 }
 
@@ -307,13 +340,6 @@ static void rename_reservation(struct shrinker *shrinker, struct id128 from, str
         if (id != NULL && id128_equal(*id, from))
             *id = to;
     }
-}
-
-static void try_candidate(struct shrinker *shrinker)
-{
-    struct run_finding finding;
-    if (still_fails(shrinker, shrinker->options, shrinker->op_count, &finding))
-        accept(shrinker, shrinker->op_count, &finding);
 }
 
 static void try_small_number(struct shrinker *shrinker, uint64_t at, uint64_t *(*of)(struct op *op))
@@ -373,12 +399,49 @@ static void simplify_options(struct shrinker *shrinker)
     try_options(shrinker, candidate);
 }
 
+static void move_time(uint64_t *time_ms, uint64_t by_ms)
+{
+    if (*time_ms != 0)
+        *time_ms += by_ms;
+}
+
+/* All that names a point in time names one that is as much earlier or later. */
+static void move_op(struct op *op, uint64_t by_ms)
+{
+    if (op->kind == OP_ASK) {
+        move_time(&op->request.expires_ms, by_ms);
+    } else if (op->kind == OP_CREATE || op->kind == OP_UPDATE) {
+        move_time(&op->settings.opens_at_ms, by_ms);
+        move_time(&op->settings.closes_at_ms, by_ms);
+    } else if (op->kind == OP_OFFER) {
+        move_time(&op->record.time_ms, by_ms);
+        if (op->record.type >= STOCK_RECORD_HELD)
+            move_time(&op->record.hold.expires_ms, by_ms);
+    }
+}
+
+/* The run begins at a round moment. */
+static void simplify_start(struct shrinker *shrinker)
+{
+    struct run_options candidate = *shrinker->options;
+    struct run_finding finding;
+    candidate.start_ms = 1700000000000;
+    uint64_t by_ms = candidate.start_ms - shrinker->options->start_ms;
+    copy_to_candidate(shrinker);
+    for (uint64_t i = 0; i < shrinker->op_count; i++)
+        move_op(&shrinker->candidate[i], by_ms);
+    if (!still_fails(shrinker, &candidate, shrinker->op_count, &finding))
+        return;
+    *shrinker->options = candidate;
+    accept(shrinker, shrinker->op_count, &finding);
+}
+
 /* ---- all of it ---- */
 
 /* What is simple may need less. */
-static void simplify_all(struct shrinker *shrinker)
+static void simplify_all(struct shrinker *shrinker, bool is_fine)
 {
-    for (int pass = 0; pass < PASS_COUNT_MAX && simplify_fields(shrinker); pass++)
+    for (int pass = 0; pass < PASS_COUNT_MAX && simplify_fields(shrinker, is_fine); pass++)
         leave_out_most(shrinker);
 }
 
@@ -393,18 +456,22 @@ struct shrink_result shrink(struct run_options *options, struct op *ops, uint64_
         .end_s = now_s() + seconds_max,
     };
     options->is_thorough = true;
+    options->is_validating = true;
     if (shrinker.candidate == NULL || !shrink_try(options, ops, op_count, &shrinker.finding) ||
         shrinker.finding.check[0] == '\0')
         goto done;
     memcpy(shrinker.candidate, ops, op_count * sizeof *ops);
     accept(&shrinker, op_count, &shrinker.finding);
-    leave_out_most(&shrinker);
     simplify_options(&shrinker);
-    simplify_names(&shrinker);
-    simplify_all(&shrinker);
-    give_plenty(&shrinker);
+    simplify_start(&shrinker);
     leave_out_most(&shrinker);
-    simplify_all(&shrinker);
+    simplify_all(&shrinker, false);
+    give_plenty(&shrinker);
+    leave_out_skus(&shrinker);
+    leave_out_most(&shrinker);
+    simplify_names(&shrinker);
+    simplify_options(&shrinker);
+    simplify_all(&shrinker, true);
 done:
     free(shrinker.candidate);
     shrinker.result.finding = shrinker.finding;
