@@ -216,3 +216,57 @@ Test(timer, random_use_agrees_with_a_sorted_list)
     }
     timer_close(&timer);
 }
+
+/* ---- time that goes back ---- */
+
+struct made {
+    uint64_t deadline_ms, made_ms;
+    bool is_set;
+};
+
+/* No slot has an earlier deadline, or the same one made earlier. */
+static bool is_first(const struct made *made, uint32_t slot)
+{
+    for (uint32_t i = 0; i < SLOT_COUNT; i++) {
+        if (made[i].is_set && (made[i].deadline_ms < made[slot].deadline_ms ||
+                               (made[i].deadline_ms == made[slot].deadline_ms &&
+                                made[i].made_ms < made[slot].made_ms)))
+            return false;
+    }
+    return made[slot].is_set;
+}
+
+Test(timer, random_use_while_time_goes_back_comes_out_by_deadline_and_making)
+{
+    const char *text = getenv("HF_SEED");
+    uint64_t seed = text != NULL ? strtoull(text, NULL, 10) : 20240613;
+    fprintf(stderr, "seed %llu (HF_SEED)\n", (unsigned long long)seed);
+    struct test_random random;
+    test_random_init(&random, seed);
+    struct timer *timer = timer_open(SLOT_COUNT);
+    struct made made[SLOT_COUNT] = {{0}};
+    uint32_t count = 0;
+    for (int i = 0; i < STEP_COUNT; i++) {
+        uint64_t now_ms = 1000 + test_random_below(&random, 100);
+        uint64_t duration_ms = random_duration(&random);
+        uint32_t slot = test_random_below(&random, SLOT_COUNT);
+        uint32_t choice = test_random_below(&random, 3);
+        if (choice == 0 && count > 0) {
+            slot = timer_due(timer, UINT64_MAX);
+            cr_assert_lt(slot, SLOT_COUNT);
+            cr_assert(is_first(made, slot), "step %d", i);
+            cr_assert_eq(timer_next_ms(timer), made[slot].deadline_ms);
+        }
+        if (made[slot].is_set) {
+            timer_cancel(timer, slot);
+            made[slot].is_set = false;
+            count--;
+        } else {
+            timer_insert(timer, slot, now_ms + duration_ms, duration_ms);
+            made[slot] = (struct made){now_ms + duration_ms, now_ms, true};
+            count++;
+        }
+        cr_assert_eq(timer_count(timer), count);
+    }
+    timer_close(&timer);
+}
