@@ -538,9 +538,8 @@ void wal_close(struct wal **wal_pointer)
 {
     struct wal *wal = *wal_pointer;
     *wal_pointer = NULL;
-    /* The process ends in the middle of a write: the buffers are left to the system. */
-    if (wal->flight.op.is_pending || wal->spare.op.is_pending)
-        return;
+    hf_assert(!wal->flight.op.is_pending); /* it would go on writing from what is freed here */
+    hf_assert(!wal->spare.op.is_pending);
     if (wal->spare.state != SPARE_NONE)
         io_close(wal->io, wal->spare.fd);
     if (wal->segment_fd >= 0)

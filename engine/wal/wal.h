@@ -76,7 +76,7 @@ struct wal_counts {
 };
 struct wal_counts wal_counts(const struct wal *wal);
 
-/* wal_is_idle(), or the process ends. */
+/* wal_is_idle(); or the writer has failed, and what was in flight then has come to its end. */
 void wal_close(struct wal **wal);
 
 #endif

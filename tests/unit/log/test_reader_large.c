@@ -96,6 +96,16 @@ Test(reader_large, good_log_needs_every_read)
     cr_expect_eq(end.record_count, 6u * RECORDS_OF_A_LARGE_GROUP);
 }
 
+Test(reader_large, group_that_fills_its_blocks_has_no_padding_to_be_checked)
+{
+    for (int i = 0; i < 15; i++)
+        log_builder_add_plain(&builder, RECORD_BYTES);
+    log_builder_add_plain(&builder, BLOCK - LOG_GROUP_HEADER_BYTES - 15 * RECORD_BYTES);
+    log_builder_close_group(&builder);
+    expect_end(LOG_GOOD, "", 10);
+    cr_expect_eq(end.record_count, 6u * RECORDS_OF_A_LARGE_GROUP + 16);
+}
+
 /* Behind a group that fills the window the next one's header is read anew. */
 Test(reader_large, groups_of_the_largest_size_need_every_read)
 {

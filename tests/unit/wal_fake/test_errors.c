@@ -91,7 +91,7 @@ Test(errors, a_beginning_that_fails_twice_succeeds_at_the_third_attempt)
         io_fake_format();
         restart();
         cr_assert_eq(open_directory(2), DATA_DIRECTORY_OK);
-        io_fake_fail_at(7, IO_FAKE_ERROR, EIO);
+        io_fake_fail_at(10, IO_FAKE_ERROR, EIO); /* the rename of MANIFEST.new */
         enum data_directory_status status = data_directory_begin_era(&fixture.directory);
         cr_assert_eq(status, DATA_DIRECTORY_IO);
         io_fake_fail_at(at, IO_FAKE_ERROR, EIO);
