@@ -597,13 +597,22 @@ static void close_file(struct reading *reading)
     reading->fd = -1;
 }
 
+/* Read around the page cache, so that what is read is on the disk: after a failed write or sync the
+ * cache shows bytes that are not, and another sync would say nothing. A file that is not whole
+ * blocks long is none that a writer made, and can't be read so. */
+static uint32_t read_flags(const struct segment_file *file)
+{
+    return IO_FILE_READ | (file->bytes % LOG_BLOCK_BYTES == 0 ? IO_FILE_DIRECT : 0u);
+}
+
 static int read_segment(void *context, uint32_t segment_index, uint64_t offset, void *buffer,
                         uint32_t bytes)
 {
     struct reading *reading = context;
     if (reading->fd < 0 || reading->fd_index != segment_index) {
+        const struct segment_file *file = &reading->files[segment_index];
         close_file(reading);
-        reading->fd = open_file(reading, reading->files[segment_index].name, IO_FILE_READ);
+        reading->fd = open_file(reading, file->name, read_flags(file));
         if (reading->fd < 0)
             return reading->fd;
         reading->fd_index = segment_index;
@@ -668,8 +677,11 @@ static int keep_copy(struct reading *reading, uint32_t file_index, uint64_t offs
     int error = 0;
     for (uint64_t at = offset; at < end && error == 0;) {
         uint64_t left = end - at;
+        uint64_t file_left = reading->files[file_index].bytes - at;
         uint32_t bytes = left < LOG_GROUP_BYTES_MAX ? (uint32_t)left : LOG_GROUP_BYTES_MAX;
-        error = read_segment(reading, file_index, at, reading->buffer, bytes);
+        error = read_segment(reading, file_index, at, reading->buffer,
+                             file_left < LOG_GROUP_BYTES_MAX ? (uint32_t)file_left
+                                                             : LOG_GROUP_BYTES_MAX);
         if (error == 0)
             error = io_file_write_now(reading->io, copy, reading->buffer, bytes, at - offset);
         at += bytes;

@@ -187,9 +187,30 @@ void sim_content_flip(struct sim_content *content, uint64_t offset, uint32_t bit
 
 /* ---- reading ---- */
 
-void sim_content_read(const struct sim_content *content, uint64_t offset, uint8_t *to,
-                      uint64_t bytes)
+static const struct sim_page *page_to_read(const struct sim_content *content, uint64_t page_index)
 {
+    return page_index < content->page_count ? &content->pages[page_index] : NULL;
+}
+
+/* The page's content, which may be put together in `merged`. */
+static const uint8_t *content_of(const struct sim_page *page, bool is_direct, uint8_t *merged)
+{
+    if (page == NULL)
+        return zeros;
+    if (!is_direct || page->lost == 0)
+        return read_only(page->now);
+    memcpy(merged, read_only(page->now), SIM_PAGE_BYTES);
+    for (uint32_t i = 0; i < SECTORS_PER_PAGE; i++)
+        if (page->lost & 1u << i)
+            memcpy(merged + i * SIM_SECTOR_BYTES, read_only(page->medium) + i * SIM_SECTOR_BYTES,
+                   SIM_SECTOR_BYTES);
+    return merged;
+}
+
+void sim_content_read(const struct sim_content *content, uint64_t offset, uint8_t *to,
+                      uint64_t bytes, bool is_direct)
+{
+    uint8_t merged[SIM_PAGE_BYTES];
     for (uint64_t done = 0; done < bytes;) {
         uint64_t page_index = (offset + done) / SIM_PAGE_BYTES;
         uint32_t from = (uint32_t)((offset + done) % SIM_PAGE_BYTES);
@@ -197,10 +218,8 @@ void sim_content_read(const struct sim_content *content, uint64_t offset, uint8_
         uint32_t part = SIM_PAGE_BYTES - from;
         if (left < part)
             part = (uint32_t)left;
-        if (page_index < content->page_count && content->pages[page_index].now != NULL)
-            memcpy(to + done, content->pages[page_index].now + from, part);
-        else
-            memset(to + done, 0, part);
+        const struct sim_page *page = page_to_read(content, page_index);
+        memcpy(to + done, content_of(page, is_direct, merged) + from, part);
         done += part;
     }
 }

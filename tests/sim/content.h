@@ -36,8 +36,9 @@ void sim_content_free(struct sim_content *content);
 void sim_content_write(struct sim_content *content, uint64_t offset, const uint8_t *data,
                        uint64_t bytes, enum sim_reach reach);
 
+/* `is_direct`: around the cache, without what a failed write or sync has dropped. */
 void sim_content_read(const struct sim_content *content, uint64_t offset, uint8_t *to,
-                      uint64_t bytes);
+                      uint64_t bytes, bool is_direct);
 
 /* The number of the last write so far, to any content. */
 uint64_t sim_content_last_write(void);

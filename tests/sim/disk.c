@@ -479,7 +479,7 @@ void sim_disk_read(const char *path, uint64_t offset, void *to, uint64_t bytes)
     const struct sim_node *file = find_file(path);
     hf_assert(file != NULL);
     hf_assert(offset <= file->content.now_bytes && bytes <= file->content.now_bytes - offset);
-    sim_content_read(&file->content, offset, to, bytes);
+    sim_content_read(&file->content, offset, to, bytes, true);
 }
 
 static int by_name(const void *a, const void *b)

@@ -53,6 +53,7 @@ void sim_disk_flip(const char *path, uint64_t offset, uint32_t bit);
 
 /* Size in bytes, or -1 when there is no such file. */
 int64_t sim_disk_size(const char *path);
+/* As a direct access gives it: without what a failed write or sync has dropped. */
 void sim_disk_read(const char *path, uint64_t offset, void *to, uint64_t bytes);
 /* Names in a folder, in sorted order. */
 void sim_disk_list(const char *path, void (*entry)(void *context, const char *name), void *context);

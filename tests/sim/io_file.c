@@ -149,7 +149,7 @@ int io_file_read(struct io *io, int fd, void *buffer, size_t bytes, uint64_t off
         return verdict.error;
     if (offset > file->content.now_bytes || bytes > file->content.now_bytes - offset)
         return -ENODATA;
-    sim_content_read(&file->content, offset, buffer, bytes);
+    sim_content_read(&file->content, offset, buffer, bytes, sim_descriptor(fd)->is_direct);
     return 0;
 }
 

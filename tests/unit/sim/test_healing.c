@@ -79,3 +79,26 @@ Test(healing, fails_with_any_operation_and_succeeds_with_the_next_start, .timeou
     }
     cr_expect_gt(n, 30, "%u operations", (unsigned)n);
 }
+
+/* The process dies of a write or sync whose bytes never reach the medium, though they can be read
+ * until the power goes. Whatever the next start has read must be there after that. */
+Test(healing, what_a_failed_sync_dropped_is_not_taken_for_written, .timeout = 120)
+{
+    uint64_t n = 1;
+    for (bool is_healed = false; !is_healed; n++) {
+        make_torn_log(n);
+        const uint64_t before = sim_disk_operation_count();
+        sim_disk_fail_at(n, SIM_DISK_UNSYNCED, EIO, false);
+        is_healed = read_log() == DATA_DIRECTORY_OK;
+        cr_assert_eq(is_healed, sim_disk_operation_count() - before < n);
+        sim_disk_fail_at(0, SIM_DISK_ERROR, 0, false);
+        cr_assert_eq(read_log(), DATA_DIRECTORY_OK, "fault %u: %s", (unsigned)n, message);
+        data_directory_close(&directory);
+        sim_disk_crash(SIM_CRASH_POWER);
+        cr_assert_eq(data_directory_open(&directory, io, "/data", 1), DATA_DIRECTORY_OK);
+        cr_assert_eq(read_log(), DATA_DIRECTORY_OK, "fault %u: %s", (unsigned)n, message);
+        cr_assert_not(was_torn, "fault %u: the healed place is torn again", (unsigned)n);
+        leave();
+    }
+    cr_expect_gt(n, 30, "%u operations", (unsigned)n);
+}
