@@ -20,8 +20,13 @@
 
 enum { JOBS_MAX = 64, CORE_COUNT_MAX = 2 };
 
-/* Of so many first crashes one is followed by all second ones, another one for each seed. */
-enum { THEN_STRIDE = 101 };
+enum {
+    /* Of so many first crashes one is followed by all second ones, another one for each seed. */
+    THEN_STRIDE = 101,
+    /* Second crashes come in the recovery, and up to so many operations behind it: what the
+     * recovery took for granted shows then. */
+    THEN_BEYOND = 64,
+};
 
 /* ---- options ---- */
 
@@ -64,7 +69,7 @@ static const struct {
 } option_table[OPTION_COUNT] = {
     [OPTION_KIND] = {"kind", "NAME", "only this sweep", 0, 0},
     [OPTION_AT] = {"at", "N", "only this point: the N-th occasion", 1, UINT64_MAX},
-    [OPTION_THEN] = {"then", "N", "and a second crash at this operation of the recovery", 1,
+    [OPTION_THEN] = {"then", "N", "and a second crash at this operation from the next start on", 1,
                      UINT64_MAX},
     [OPTION_CORES] = {"cores", "N", "cores of the first start: 1 or 2 (both)", 1, CORE_COUNT_MAX},
     [OPTION_SEED] = {"seed", "N", "what the disk does with what was not synced, and when (1)", 0,
@@ -218,7 +223,8 @@ static uint64_t play_at(const struct sweep *sweep, uint64_t at)
     struct sweep_result result;
     point.at = at;
     play_point(&point, &result);
-    const uint64_t then_count = is_followed(sweep, at) ? result.recovery_operations : 0;
+    const uint64_t then_count =
+        is_followed(sweep, at) ? result.recovery_operations + THEN_BEYOND : 0;
     for (point.then = 1; point.then <= then_count; point.then++)
         play_point(&point, &result);
     return 1 + then_count;

@@ -49,6 +49,7 @@ static const struct {
     [SWEEP_DISK_UNSYNCED_EVER] = {"disk-unsynced-ever", WHAT_DISK, SIM_DISK_UNSYNCED, EIO, true},
     [SWEEP_CRASH_KILL] = {"crash-kill", WHAT_CRASH, 0, 0, false},
     [SWEEP_CRASH_POWER] = {"crash-power", WHAT_CRASH, 0, 0, false},
+    [SWEEP_CRASH_KILL_POWER] = {"crash-kill-power", WHAT_CRASH, 0, 0, false},
 };
 
 const char *sweep_kind_name(enum sweep_kind kind)
@@ -115,9 +116,11 @@ static void order_fault(void)
  * must make no difference, so it is the one at every second point. */
 static void bury(void)
 {
-    const bool is_crash = sweep_kind_is_crash(play.point->kind);
+    const enum sweep_kind kind = play.point->kind;
+    const bool is_crash = sweep_kind_is_crash(kind);
     const bool is_power =
-        is_crash ? play.point->kind == SWEEP_CRASH_POWER : play.point->at % 2 == 0;
+        is_crash ? kind == SWEEP_CRASH_POWER || (kind == SWEEP_CRASH_KILL_POWER && play.is_healed)
+                 : play.point->at % 2 == 0;
     if (life_state() == LIFE_FAILED && !has_gone_wrong())
         sim_fail("failure", "the server has failed before anything went wrong");
     life_end(is_power ? SIM_CRASH_POWER : SIM_CRASH_KILL);

@@ -23,6 +23,7 @@ enum sweep_kind {
     SWEEP_DISK_UNSYNCED_EVER,
     SWEEP_CRASH_KILL, /* the process ends at the n-th operation of any kind */
     SWEEP_CRASH_POWER,
+    SWEEP_CRASH_KILL_POWER, /* a kill, and a second crash, if there is one, by loss of power */
     SWEEP_KIND_COUNT,
 };
 
@@ -34,7 +35,7 @@ struct sweep_point {
     uint64_t seed;
     uint32_t core_count; /* of the first start: 1 or 2 */
     uint64_t at;         /* 0: nothing goes wrong */
-    uint64_t then;       /* crashes only: once more, at this operation of the recovery; 0: no */
+    uint64_t then; /* crashes only: once more, at this operation from the next start on; 0: no */
 };
 
 struct sweep_result {
