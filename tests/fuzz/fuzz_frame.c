@@ -6,9 +6,7 @@
  *      1  seed of the cuts
  *      2  the stream
  *
- * A fuzzer can't guess a checksum. With "repair" each frame is therefore made whole before it is
- * parsed, and the eight bytes that stand where its checksum goes say what is left as it is:
- * bit 0 magic, 1 version, 2 type and the bytes that must be zero, 3 length, 4 checksum.
+ * With "repair" each frame is made whole before it is parsed (frame_repair.h).
  *
  * Promises:
  *   - The verdict on the head of the stream is the one of a slow and obvious parser written here.
@@ -16,21 +14,14 @@
  *   - What is waited for is more than what is there and no more than the limit allows.
  *   - A frame taken apart and finished again has the same bytes. */
 
-#include "fuzz.h"
+#include "frame_repair.h"
 
 #include "base/bytes.h"
 #include "base/checksum.h"
 #include "proto/frame.h"
 #include "random.h"
 
-enum {
-    STREAM_BYTES_MAX = 1 << 16,
-    REPAIR_MAGIC_NOT = 1 << 0,
-    REPAIR_VERSION_NOT = 1 << 1,
-    REPAIR_TYPE_NOT = 1 << 2,
-    REPAIR_LENGTH_NOT = 1 << 3,
-    REPAIR_CHECKSUM_NOT = 1 << 4,
-};
+enum { STREAM_BYTES_MAX = 1 << 16 };
 
 static const uint8_t request_types[] = {
 #define NUMBER(name, number, message) number,
@@ -45,46 +36,6 @@ struct stream {
     uint32_t body_bytes_max;
     bool is_request;
 };
-
-/* ---- making frames whole ---- */
-
-static uint8_t legal_type(uint8_t wish, bool is_request)
-{
-    if (!is_request && wish >= FRAME_ERROR)
-        return wish;
-    uint8_t type = request_types[wish % REQUEST_TYPE_COUNT];
-    return is_request ? type : (uint8_t)(type + FRAME_REPLY);
-}
-
-/* Returns the frame's length. */
-static size_t repair_frame(uint8_t *frame, size_t left, bool is_request)
-{
-    uint8_t leave = frame[0];
-    size_t body_room = left - FRAME_HEADER_BYTES;
-    if (!(leave & REPAIR_MAGIC_NOT))
-        bytes_put_u32(frame + 8, FRAME_MAGIC);
-    if (!(leave & REPAIR_VERSION_NOT))
-        frame[12] = FRAME_VERSION;
-    if (!(leave & REPAIR_TYPE_NOT)) {
-        frame[13] = legal_type(frame[13], is_request);
-        bytes_put_u16(frame + 14, 0);
-        bytes_put_u32(frame + 20, 0);
-    }
-    if (!(leave & REPAIR_LENGTH_NOT))
-        bytes_put_u32(frame + 16, (uint32_t)(bytes_get_u32(frame + 16) % (body_room + 1)));
-    uint32_t body_bytes = bytes_get_u32(frame + 16);
-    size_t frame_bytes = body_bytes <= body_room ? FRAME_HEADER_BYTES + body_bytes : left;
-    if (!(leave & REPAIR_CHECKSUM_NOT))
-        bytes_put_u64(frame, checksum64(frame + 8, frame_bytes - 8, 0));
-    return frame_bytes;
-}
-
-static void repair(uint8_t *bytes, size_t length, bool is_request)
-{
-    size_t at = 0;
-    while (length - at >= FRAME_HEADER_BYTES)
-        at += repair_frame(bytes + at, length - at, is_request);
-}
 
 /* ---- the obvious parser ---- */
 
@@ -204,7 +155,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t data_bytes)
     memcpy(bytes, from, stream.length);
     FUZZ_POISON(bytes + stream.length, sizeof bytes - stream.length);
     if (flags & 2)
-        repair(bytes, stream.length, stream.is_request);
+        frame_repair_all(bytes, stream.length, stream.is_request);
 
     enum frame_status status;
     size_t end = parse_all(&stream, 0, stream.length, &status);

@@ -53,6 +53,46 @@ def frame_seeds(frames):
         frame for _, frame in frames if frame[13] < REPLY))
 
 
+DELIVER, PULL, PULL_OTHERWISE, REPLY_TO, FLUSH, TAKE, NOTICE, LEAVE = range(8)
+MUCH = 15
+
+
+def does(what, amount=0, client=0):
+    return what | client << 3 | amount << 4
+
+
+def net_seeds(frames):
+    """How many commands, the commands, and two streams of the same length."""
+    blank = [bytes(8) + frame[8:] for _, frame in frames if frame[13] < REPLY]
+    ping, batch = blank[0], max((frame for frame in blank if frame[13] == 36), key=len)
+    begin = [does(FLUSH), does(DELIVER, MUCH), does(DELIVER, MUCH, 1)]
+    turn = [does(PULL)] * 2 + [does(REPLY_TO)] * 2 + [does(FLUSH), does(TAKE, MUCH), does(TAKE, MUCH, 1)]
+    few = b"".join(blank[:6])
+    all_ = b"".join(blank)
+    runs = {
+        "a frame each": (begin + turn, ping, ping),
+        "all frames": (begin + turn * 20, all_, all_),
+        "in pieces": ([does(FLUSH)] + ([does(DELIVER, 2), does(FLUSH), does(PULL)] * 30), few, b""),
+        "pulled twice": (begin + [does(PULL_OTHERWISE, 0), does(PULL), does(PULL_OTHERWISE, 2)] * 4, few, few),
+        "handed over": (begin + [does(PULL_OTHERWISE, 1), does(PULL), does(PULL_OTHERWISE, 1)] + turn, few, few),
+        "answered late": (begin + [does(PULL)] * 10 + [does(REPLY_TO, 3), does(REPLY_TO, 7)] * 5 + turn, few, few),
+        "large replies": (begin + [does(PULL), does(REPLY_TO, 3), does(FLUSH), does(TAKE, 1)] * 12, batch * 12, b""),
+        "many not answered": (begin + [does(PULL)] * 12 + turn, batch * 12, b""),
+        "bad frame": (begin + turn * 3, ping + b"\1" + bytes(31), ping + b"\x10" + ping[1:]),
+        "bad version": (begin + turn * 3, ping + b"\2" + bytes(31), b"\4" + ping[1:]),
+        "too long": (begin + turn * 3, ping + b"\x08" + ping[1:16] + b"\0\0\1\0" + ping[20:], b""),
+        "half a frame": (begin + turn + [does(FLUSH, 15)] * 4, ping + ping[:40], b""),
+        "no hello": ([does(FLUSH, 15)] * 4, b"", b""),
+        "notices": (begin + [does(PULL), does(NOTICE, 2), does(NOTICE, 4)] + turn, few, few),
+        "closed": (begin + [does(PULL), does(NOTICE, 1)] + turn * 2, few, few),
+        "left": (begin + [does(PULL), does(LEAVE, 1), does(LEAVE, 4, 1)] + turn * 2, few, few),
+    }
+    for name, (commands, first, second) in runs.items():
+        length = max(len(first), len(second))
+        first, second = (stream.ljust(length, b"\1") for stream in (first, second))
+        add("fuzz_net", name, bytes([len(commands)]) + bytes(commands) + first + second)
+
+
 def message_seeds(frames):
     types = set()
     for name, frame in frames:
@@ -342,6 +382,7 @@ def main():
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, "corpus")
     frames = golden_frames()
     frame_seeds(frames)
+    net_seeds(frames)
     message_seeds(frames)
     text_seeds()
     manifest_seeds()
