@@ -161,7 +161,7 @@ static void make_greedy(struct plan *plan)
 
 void plan_draw(struct plan *plan, struct test_random *random)
 {
-    *plan = (struct plan){.weight_sum = 0};
+    *plan = (struct plan){.run = {.compare_every = 64, .validate_every = 2048}};
     draw_tables(plan, random);
     draw_ids(plan, random);
     draw_weights(plan, random);

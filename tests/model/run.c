@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COMPARE_EVERY = 64, VALIDATE_EVERY = 2048, LOG_COUNT = 3 };
+enum { LOG_COUNT = 3 };
 
 /* ---- findings ---- */
 
@@ -402,12 +402,16 @@ static bool operate(struct run *run, const struct op *op)
     }
 }
 
+static bool is_time_for(const struct run *run, uint32_t every)
+{
+    return every != 0 && run->counts.operations % every == 0;
+}
+
 static bool compare_now_and_then(struct run *run)
 {
-    uint64_t number = run->counts.operations;
-    if ((run->options.is_thorough || number % COMPARE_EVERY == 0) && !same_everything(run))
+    if (is_time_for(run, run->options.compare_every) && !same_everything(run))
         return false;
-    if (run->options.is_validating || number % VALIDATE_EVERY == 0) {
+    if (is_time_for(run, run->options.validate_every)) {
         stock_assert_valid(run->stock);
         stock_assert_valid(run->twin);
     }

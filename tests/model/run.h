@@ -17,9 +17,10 @@ typedef const char *(*run_hook_fn)(const struct run *run, const struct op *op);
 struct run_options {
     struct stock_options tables;
     uint64_t start_ms;
-    bool is_thorough;   /* everything is compared after every operation, not now and then, */
-    bool is_validating; /* and every invariant is asserted, which takes longer still */
-    run_hook_fn hook;   /* or NULL */
+    /* After so many operations everything is compared, and every invariant is asserted; 0 = in the
+     * end only. What an operation touches is compared at once in any case. */
+    uint32_t compare_every, validate_every;
+    run_hook_fn hook; /* or NULL */
 };
 
 enum { RUN_TEXT_BYTES_MAX = 300, RUN_ITEM_COUNT_MAX = 64 };

@@ -114,7 +114,8 @@ static bool still_fails(struct shrinker *shrinker, const struct run_options *opt
                         uint64_t op_count, struct run_finding *finding_out)
 {
     struct run_options quick = *options;
-    quick.is_validating = op_count <= VALIDATED_COUNT_MAX;
+    if (op_count > VALIDATED_COUNT_MAX)
+        quick.validate_every = 0;
     shrinker->result.try_count++;
     return shrink_try(&quick, shrinker->candidate, op_count, finding_out) &&
            strcmp(finding_out->check, shrinker->finding.check) == 0;
@@ -141,16 +142,39 @@ static void try_candidate(struct shrinker *shrinker)
         accept(shrinker, shrinker->op_count, &finding);
 }
 
-static bool try_without(struct shrinker *shrinker, uint64_t at, uint64_t count)
+/* Leaves these operations out; `passed_ms` of their time passes all the same. */
+static bool try_replaced(struct shrinker *shrinker, uint64_t at, uint64_t count, uint64_t passed_ms)
 {
     struct run_finding finding;
     uint64_t rest = shrinker->op_count - at - count;
-    memcpy(shrinker->candidate, shrinker->ops, at * sizeof shrinker->ops[0]);
-    memcpy(shrinker->candidate + at, shrinker->ops + at + count, rest * sizeof shrinker->ops[0]);
+    struct op *candidate = shrinker->candidate;
+    memcpy(candidate, shrinker->ops, at * sizeof candidate[0]);
+    if (passed_ms != 0)
+        candidate[at++] = (struct op){.kind = OP_TIME, .advance_ms = passed_ms};
+    memcpy(candidate + at, shrinker->ops + shrinker->op_count - rest, rest * sizeof candidate[0]);
     if (!still_fails(shrinker, shrinker->options, at + rest, &finding))
         return false;
     accept(shrinker, at + rest, &finding);
     return true;
+}
+
+static uint64_t time_in(const struct shrinker *shrinker, uint64_t at, uint64_t count)
+{
+    uint64_t passed_ms = 0;
+    for (uint64_t i = at; i < at + count; i++) {
+        if (shrinker->ops[i].kind == OP_TIME)
+            passed_ms += shrinker->ops[i].advance_ms;
+    }
+    return passed_ms;
+}
+
+/* Without its time too, or else with it: what comes later may name points in time. */
+static bool try_without(struct shrinker *shrinker, uint64_t at, uint64_t count)
+{
+    uint64_t passed_ms = time_in(shrinker, at, count);
+    if (try_replaced(shrinker, at, count, 0))
+        return true;
+    return passed_ms != 0 && count > 1 && try_replaced(shrinker, at, count, passed_ms);
 }
 
 /* Goes through the list from the end in pieces of this size. */
@@ -168,10 +192,13 @@ static bool leave_out(struct shrinker *shrinker, uint64_t piece)
 
 static void leave_out_most(struct shrinker *shrinker)
 {
-    for (uint64_t piece = shrinker->op_count / 2; piece > 1; piece /= 2)
+    for (uint64_t piece = shrinker->op_count / 2; piece > 2; piece /= 2)
         leave_out(shrinker, piece);
-    while (leave_out(shrinker, 1) && has_time(shrinker))
-        continue;
+    bool is_shorter = true;
+    while (is_shorter && has_time(shrinker)) {
+        is_shorter = leave_out(shrinker, 2);
+        is_shorter |= leave_out(shrinker, 1);
+    }
 }
 
 /* ---- simple fields ---- */
@@ -255,7 +282,7 @@ static bool simplify_field(struct shrinker *shrinker, uint64_t at, const struct 
 static bool simplify_fields(struct shrinker *shrinker, bool is_fine)
 {
     bool is_simpler = false;
-    for (uint64_t at = 0; at < shrinker->op_count; at++) {
+    for (uint64_t at = 0; at < shrinker->op_count && has_time(shrinker); at++) {
         for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
             if (at < shrinker->op_count && fields[i].kind == shrinker->ops[at].kind)
                 is_simpler |= simplify_field(shrinker, at, &fields[i], is_fine);
@@ -445,6 +472,26 @@ static void simplify_all(struct shrinker *shrinker, bool is_fine)
         leave_out_most(shrinker);
 }
 
+/* What fails at once is found without comparing everything all the time, which takes long; for the
+ * rest everything is compared after every operation. False when nothing fails. */
+static bool try_first(struct shrinker *shrinker)
+{
+    struct run_options *options = shrinker->options;
+    options->compare_every = 0;
+    options->validate_every = 0;
+    if (!shrink_try(options, shrinker->ops, shrinker->op_count, &shrinker->finding))
+        return false;
+    bool is_at_once = shrinker->finding.check[0] != '\0' &&
+                      shrinker->finding.op_index < shrinker->op_count &&
+                      strcmp(shrinker->finding.check, "crash") != 0;
+    if (is_at_once)
+        return true;
+    options->compare_every = 1;
+    options->validate_every = 1;
+    return shrink_try(options, shrinker->ops, shrinker->op_count, &shrinker->finding) &&
+           shrinker->finding.check[0] != '\0';
+}
+
 struct shrink_result shrink(struct run_options *options, struct op *ops, uint64_t op_count,
                             uint32_t seconds_max)
 {
@@ -455,10 +502,7 @@ struct shrink_result shrink(struct run_options *options, struct op *ops, uint64_
         .op_count = op_count,
         .end_s = now_s() + seconds_max,
     };
-    options->is_thorough = true;
-    options->is_validating = true;
-    if (shrinker.candidate == NULL || !shrink_try(options, ops, op_count, &shrinker.finding) ||
-        shrinker.finding.check[0] == '\0')
+    if (shrinker.candidate == NULL || !try_first(&shrinker))
         goto done;
     memcpy(shrinker.candidate, ops, op_count * sizeof *ops);
     accept(&shrinker, op_count, &shrinker.finding);
