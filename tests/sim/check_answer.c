@@ -143,6 +143,13 @@ static bool is_behind_its_own(uint32_t client)
     return search.client_marks[client] == search.mark;
 }
 
+/* The filter refuses an item where the request arrives, whatever is on its way to the item's core:
+ * a creation too, until it is answered. */
+static bool overtakes_its_own(const struct book_call *call)
+{
+    return call->reply.code == STOCK_UNKNOWN_ITEM;
+}
+
 static void walk_pass(struct walk *walk)
 {
     const struct waiting *waiting = &search.waiting[walk->at];
@@ -186,7 +193,7 @@ static void place_answers(void)
         const struct book_call *call = &book.calls[waiting->call];
         if (walk_is_blocked(&walk, waiting->asked_event))
             break;
-        if (!is_behind_its_own(waiting->client)) {
+        if (!is_behind_its_own(waiting->client) || overtakes_its_own(call)) {
             if (waiting->since_count == BOOK_NONE)
                 waiting->since_count = point;
             if (call->record == BOOK_NONE && stage_explains_answer(&search.stage, call)) {
@@ -419,6 +426,8 @@ static void collect(const struct book_item *item)
             add_unknown(i);
             continue;
         }
+        if (answer_needs_no_state(call))
+            continue;
         if (!book.options.is_sync && call->record == BOOK_NONE)
             check_own_record(i);
         add_waiting(item, i);

@@ -14,6 +14,7 @@ struct stage {
     struct stock_item_view view;
     /* The engine was in this state in this time, ends included. */
     uint64_t from_ms, to_ms;
+    uint32_t to_life; /* of the record that ends it; 0: none does */
 };
 
 /* The item before its first record. */
@@ -37,6 +38,10 @@ void stage_decide(const struct stage *stage, const struct book_call *call, uint6
 
 /* Would the call be answered so here, without a record? */
 bool stage_explains_answer(const struct stage *stage, const struct book_call *call);
+
+/* Refused, rightly, for a field that is wrong whatever the state: such an answer waits for nothing,
+ * and is before and after everything. */
+bool answer_needs_no_state(const struct book_call *call);
 
 /* Does the call make this record here, and is it then answered so? For a call whose answer is not
  * known only the record counts. */

@@ -21,6 +21,7 @@ static void look(struct stage *stage, uint64_t from_ms)
     stage->has_item = stock_model_item_find(stage->model, stage->item->item_id, &stage->view);
     stage->from_ms = from_ms;
     stage->to_ms = next == NULL ? STOCK_TIME_MS_MAX : next->record.time_ms;
+    stage->to_life = next == NULL ? 0 : next->life;
 }
 
 void stage_open(struct stage *stage, const struct book_item *item)
@@ -199,15 +200,37 @@ static bool explains_from_a_moment(const struct stage *stage, const struct book_
     return false;
 }
 
+/* The time goes on behind the last record over a restart, but not behind what was only told: an
+ * answer of an earlier life may be later than the next record. */
+static uint64_t stage_end_ms(const struct stage *stage, const struct book_call *call)
+{
+    return stage->to_life > call->life ? STOCK_TIME_MS_MAX : stage->to_ms;
+}
+
 bool stage_explains_answer(const struct stage *stage, const struct book_call *call)
 {
+    const uint64_t end_ms = stage_end_ms(stage, call);
     const uint64_t from_ms = call->from_ms > stage->from_ms ? call->from_ms : stage->from_ms;
-    const uint64_t to_ms = call->to_ms < stage->to_ms ? call->to_ms : stage->to_ms;
+    const uint64_t to_ms = call->to_ms < end_ms ? call->to_ms : end_ms;
     if (from_ms > to_ms || !can_explain(stage, call))
         return false;
     if (explains_at(stage, call, from_ms))
         return true;
     return call->asked.op == HISTORY_ROW && explains_from_a_moment(stage, call, from_ms, to_ms);
+}
+
+/* Of all that can be wrong with a row by itself only a deadline too far ahead depends on the time,
+ * and it comes within reach: what is right at all is right at the earliest moment. */
+bool answer_needs_no_state(const struct book_call *call)
+{
+    if (call->asked.op != HISTORY_ROW || call->reply.code != STOCK_INVALID)
+        return false;
+    const struct book_item nothing = {0};
+    struct stage stage;
+    stage_open(&stage, &nothing);
+    const bool is_right = explains_at(&stage, call, call->from_ms);
+    stage_close(&stage);
+    return is_right;
 }
 
 /* ---- answers with a record ---- */

@@ -284,6 +284,28 @@ Test(answers, overtaking_on_another_connection_passes)
     sale_end();
 }
 
+Test(answers, invalid_by_itself_waits_for_nothing)
+{
+    sale_open();
+    struct history_call reserve = sale_row(STOCK_OP_RESERVE, 1);
+    struct history_call invalid = sale_row(STOCK_OP_RESERVE, 2);
+    invalid.request.quantity = 0;
+    uint32_t number = sale_ask(reserve);
+    struct stock_reply reply = sale_run(reserve);
+    answer_only(invalid, sale_run(invalid)); /* before the hold, on its connection, is on disk */
+    sale_write();
+    sale_answer(number, reserve, reply);
+    sale_end();
+}
+
+Test(answers, invalid_that_is_not_is_found)
+{
+    sale_open();
+    answer_only(sale_row(STOCK_OP_RESERVE, 1),
+                (struct stock_reply){.code = STOCK_INVALID, .invalid_field = STOCK_FIELD_QUANTITY});
+    EXPECT_FINDING("linearizable", "INVALID", sale_end());
+}
+
 Test(answers, expired_without_a_record_is_found)
 {
     sale_open();
