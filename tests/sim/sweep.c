@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -277,6 +278,8 @@ static bool finish_job(const struct job *job, uint64_t *played_inout)
     close(job->from);
     bool has_ended = waitpid(job->pid, &status, 0) == job->pid;
     *played_inout += played;
+    if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
+        fprintf(stderr, "sweep: a run has died by signal %d\n", WTERMSIG(status));
     return has_count && has_ended && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
@@ -287,8 +290,11 @@ static bool play_all(const struct sweep *sweep, uint64_t jobs, uint64_t *played_
     *played_out = 0;
     for (uint64_t job = 0; job < jobs; job++)
         running[job] = start_job(sweep, job, jobs);
-    for (uint64_t job = 0; job < jobs; job++)
+    for (uint64_t job = 0; job < jobs; job++) {
+        if (!is_good) /* one finding is enough */
+            (void)kill(running[job].pid, SIGKILL);
         is_good &= finish_job(&running[job], played_out);
+    }
     return is_good;
 }
 
