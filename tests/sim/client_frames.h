@@ -1,0 +1,48 @@
+#ifndef HF_SIM_CLIENT_FRAMES_H
+#define HF_SIM_CLIENT_FRAMES_H
+/* Requests of the simulated clients as frames, and replies back to what the history understands.
+ * No state but the choice between forms that mean the same. A reply that a server may never send
+ * is a finding. */
+
+#include "history.h"
+#include "plan.h"
+#include "proto/message.h"
+
+enum { CLIENT_FRAME_BYTES_MAX = 16 << 10 };
+
+/* A request: rows of one kind, or one of the rare ones. */
+struct client_frame {
+    uint64_t request_id;
+    uint8_t type; /* enum frame_type */
+    uint8_t ask;  /* enum sim_ask */
+    uint8_t attempts;
+    uint32_t row_count; /* of those that the history knows; 0 for ITEM_LIST, STAT, PING */
+    struct history_call rows[SIM_ROWS_MAX];
+    uint32_t calls[SIM_ROWS_MAX]; /* their numbers in the history */
+    /* ITEM_LIST, STAT: the core; PING: the payload */
+    uint64_t number;
+};
+
+/* One row of an answer. */
+struct client_answer {
+    struct stock_reply reply;
+    struct stock_item_view view;
+    bool has_view;
+};
+
+/* Chooses a type for what the frame asks: single or columns. */
+void client_frame_choose_type(struct client_frame *frame);
+
+/* Writes the frame and returns its length. */
+uint32_t client_frame_encode(const struct client_frame *frame, uint8_t *to);
+
+/* Takes a reply apart: `answers_out` has an element for each row. The message is of the type that
+ * belongs to the frame's. */
+void client_frame_read(const struct client_frame *frame, const ProtobufCMessage *reply,
+                       struct client_answer *answers_out);
+
+/* One line for the trace. */
+void client_row_print(const struct history_call *row, char *to, size_t to_bytes);
+void client_answer_print(const struct client_answer *answer, char *to, size_t to_bytes);
+
+#endif

@@ -1,0 +1,378 @@
+/* A process is a handful of pointers here. Its code runs inside sim_engine_run(), which a crash may
+ * leave in the middle of anything; after that nothing of it is touched any more but its memory,
+ * which is given back as a whole.
+ *
+ * The cores are turned by one thread in an order that virtual time gives: a core whose io is ready
+ * is turned, is busy for some microseconds, and is asked again. What lies between two turns of a
+ * core is the other cores' turns and the world's events, so that all interleavings of turns can
+ * come up. */
+#include "life.h"
+
+#include "core/private.h"
+#include "history.h"
+#include "io_sim.h"
+#include "memory.h"
+#include "network.h"
+#include "world.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* No turns without end: what a run needs is a hundredth of it. */
+enum { TURNS_MAX = 20 * 1000 * 1000 };
+
+struct process {
+    struct server_options options;
+    struct io *io; /* the main thread's */
+    struct data_directory directory;
+    struct server *server;
+    uint64_t busy_until_ns[LOG_CORE_COUNT_MAX];
+    bool has_stopped[LOG_CORE_COUNT_MAX];
+    uint32_t running_count;
+    bool is_serving;
+    bool is_stopping;
+    bool is_refused;
+    struct life_refusal refusal;
+    uint64_t state_hash; /* at the start, or at the stop */
+};
+
+static struct process process;
+static struct life_pace pace;
+static enum life_state state;
+static uint64_t latest_ms;
+static struct life_counts counts;
+
+void life_begin(const struct life_pace *new_pace)
+{
+    memset(&process, 0, sizeof process);
+    memset(&counts, 0, sizeof counts);
+    pace = *new_pace;
+    state = LIFE_DOWN;
+    latest_ms = 0;
+}
+
+enum life_state life_state(void)
+{
+    return state;
+}
+
+bool life_is_stopping(void)
+{
+    return process.is_stopping;
+}
+
+uint64_t life_now_ms(void)
+{
+    return process.is_serving ? latest_ms : 0;
+}
+
+/* What each core would read now. Carried on in one step and not in many, a clock that is being
+ * steered comes out some nanoseconds further, which can be the next millisecond. */
+uint64_t life_not_before_ms(void)
+{
+    uint64_t earliest_ms = UINT64_MAX;
+    const struct clock_reading reading = {.monotonic_ns = sim_now_ns(), .wall_ns = sim_wall_ns()};
+    if (!process.is_serving)
+        return 0;
+    for (uint32_t i = 0; i < process.options.core_count; i++) {
+        struct engine_clock clock = server_core(process.server, i)->clock;
+        uint64_t now_ms = engine_clock_advance(&clock, reading);
+        if (now_ms < earliest_ms)
+            earliest_ms = now_ms;
+    }
+    return earliest_ms - 1;
+}
+
+uint64_t life_latest_ms(void)
+{
+    return latest_ms;
+}
+
+struct life_counts life_counts(void)
+{
+    return counts;
+}
+
+/* ---- start ---- */
+
+static enum server_status status_of(enum data_directory_status status)
+{
+    switch (status) {
+    case DATA_DIRECTORY_DAMAGED:
+        return SERVER_DAMAGED;
+    case DATA_DIRECTORY_VERSION:
+        return SERVER_VERSION;
+    case DATA_DIRECTORY_PERMISSION:
+        return SERVER_PERMISSION;
+    default:
+        return SERVER_IO_ERROR;
+    }
+}
+
+static void refuse(enum server_status status, const char *message)
+{
+    process.is_refused = true;
+    process.refusal.status = status;
+    snprintf(process.refusal.message, sizeof process.refusal.message, "%s", message);
+}
+
+static bool has_loaded(char *message)
+{
+    enum server_status status = server_load_past_eras(process.server, message);
+    for (uint32_t i = 0; i < process.options.core_count && status == SERVER_OK; i++)
+        status = core_load(server_core(process.server, i), message);
+    if (status != SERVER_OK)
+        refuse(status, message);
+    return status == SERVER_OK;
+}
+
+static bool has_opened(char *message)
+{
+    enum server_status status = SERVER_OK;
+    for (uint32_t i = 0; i < process.options.core_count && status == SERVER_OK; i++)
+        status = core_open(server_core(process.server, i), message);
+    if (status != SERVER_OK)
+        refuse(status, message);
+    return status == SERVER_OK;
+}
+
+/* The steps of main(), in its order. */
+static void run_start(void *context)
+{
+    (void)context;
+    char message[SERVER_MESSAGE_BYTES] = "";
+    enum server_status status = SERVER_OK;
+    uint16_t port;
+
+    const struct io_options io_options = {.op_count_max = 8};
+    enum io_status io_status = io_create(&io_options, &process.io, message);
+    if (io_status != IO_OK) {
+        refuse(io_status == IO_NO_MEMORY ? SERVER_NO_MEMORY : SERVER_NO_IO_URING, message);
+        return;
+    }
+    io_start(process.io);
+    enum data_directory_status directory_status =
+        data_directory_open(&process.directory, process.io, LIFE_PATH, process.options.core_count);
+    if (directory_status != DATA_DIRECTORY_OK) {
+        refuse(status_of(directory_status), process.directory.message);
+        return;
+    }
+    process.server = server_create(&process.options, &process.directory, &status, message);
+    if (process.server == NULL) {
+        refuse(status, message);
+        return;
+    }
+    if (!has_loaded(message))
+        return;
+    status = server_bind(process.server, "127.0.0.1", "7411", &port, message);
+    if (status != SERVER_OK) {
+        refuse(status, message);
+        return;
+    }
+    directory_status = data_directory_begin_era(&process.directory);
+    if (directory_status != DATA_DIRECTORY_OK) {
+        refuse(status_of(directory_status), process.directory.message);
+        return;
+    }
+    if (!has_opened(message))
+        return;
+    server_open(process.server);
+    process.state_hash = server_totals(process.server).state_hash;
+}
+
+static void note_time(const struct core *core)
+{
+    if (core->now_ms > latest_ms)
+        latest_ms = core->now_ms;
+}
+
+enum life_state life_start(const struct server_options *options, struct life_refusal *refusal_out)
+{
+    memset(&process, 0, sizeof process);
+    process.options = *options;
+    sim_trace("server: starts with %" PRIu32 " cores", options->core_count);
+    if (!sim_engine_run(run_start, NULL)) {
+        state = LIFE_CRASHED;
+        return state;
+    }
+    if (process.is_refused) {
+        *refusal_out = process.refusal;
+        sim_trace("server: refuses to start: %s", refusal_out->message);
+        state = LIFE_REFUSED;
+        return state;
+    }
+    process.running_count = options->core_count;
+    process.is_serving = true;
+    for (uint32_t i = 0; i < options->core_count; i++)
+        note_time(server_core(process.server, i));
+    sim_trace("server: serves, state hash %016" PRIx64 ", engine time %" PRIu64, process.state_hash,
+              latest_ms);
+    counts.starts++;
+    state = LIFE_SERVING;
+    history_server_started(process.state_hash);
+    return state;
+}
+
+/* ---- the end ---- */
+
+void life_end(enum sim_crash crash)
+{
+    bool was_serving = process.is_serving;
+    sim_trace("server: ends by %s", crash == SIM_CRASH_KILL ? "kill" : "loss of power");
+    if (state == LIFE_FAILED)
+        counts.failures++;
+    else if (state != LIFE_REFUSED && crash == SIM_CRASH_KILL)
+        counts.kills++;
+    else if (state != LIFE_REFUSED)
+        counts.powers++;
+    sim_crash_at_operation(0);
+    sim_disk_fail_at(0, SIM_DISK_ERROR, 0, false);
+    sim_memory_fail_at(0, false);
+    sim_io_crash();
+    sim_disk_crash(crash);
+    sim_memory_release();
+    memset(&process, 0, sizeof process);
+    state = LIFE_DOWN;
+    sim_network_server_died();
+    if (was_serving)
+        history_server_ended(false, 0, latest_ms);
+}
+
+/* ---- a clean stop ---- */
+
+static void run_ask_stop(void *context)
+{
+    (void)context;
+    server_stop(process.server);
+}
+
+void life_ask_stop(void)
+{
+    sim_trace("server: is asked to stop");
+    process.is_stopping = true;
+    if (!sim_engine_run(run_ask_stop, NULL))
+        state = LIFE_CRASHED;
+}
+
+static void run_destroy(void *context)
+{
+    (void)context;
+    process.state_hash = server_totals(process.server).state_hash;
+    server_destroy(&process.server);
+    data_directory_close(&process.directory);
+    io_destroy(&process.io);
+}
+
+static void has_stopped(void)
+{
+    if (!sim_engine_run(run_destroy, NULL)) {
+        state = LIFE_CRASHED;
+        return;
+    }
+    uint64_t state_hash = process.state_hash;
+    sim_trace("server: has stopped, state hash %016" PRIx64, state_hash);
+    if (sim_memory_used_bytes() != 0)
+        sim_fail("leak", "after a clean stop %" PRIu64 " bytes are still allocated",
+                 sim_memory_used_bytes());
+    if (sim_io_open_descriptors() != 0 || sim_io_count() != 0)
+        sim_fail("leak", "after a clean stop %" PRIu32 " descriptors and %" PRIu32 " ios are open",
+                 sim_io_open_descriptors(), sim_io_count());
+    sim_crash_at_operation(0);
+    sim_disk_fail_at(0, SIM_DISK_ERROR, 0, false);
+    sim_io_crash();
+    memset(&process, 0, sizeof process);
+    state = LIFE_DOWN;
+    counts.stops++;
+    sim_network_server_died();
+    history_server_ended(true, state_hash, latest_ms);
+}
+
+/* ---- turns ---- */
+
+struct turn {
+    struct core *core;
+    enum core_status status;
+};
+
+static void run_turn(void *context)
+{
+    struct turn *turn = context;
+    turn->status = core_turn(turn->core);
+}
+
+static uint64_t turn_takes_ns(void)
+{
+    uint64_t ns = sim_between(SIM_CHANCE_TURNS, pace.turn_ns_min, pace.turn_ns_max);
+    if (sim_happens(SIM_CHANCE_TURNS, pace.stall_permille))
+        ns += sim_between(SIM_CHANCE_TURNS, pace.stall_ns_min, pace.stall_ns_max);
+    return ns;
+}
+
+static void turn_core(uint32_t index)
+{
+    struct turn turn = {.core = server_core(process.server, index)};
+    if (++counts.turns > TURNS_MAX)
+        sim_fail("answered", "the cores have turned %d times and still do", TURNS_MAX);
+    if (!sim_engine_run(run_turn, &turn)) {
+        note_time(turn.core);
+        state = LIFE_CRASHED;
+        return;
+    }
+    note_time(turn.core);
+    process.busy_until_ns[index] = sim_now_ns() + turn_takes_ns();
+    if (turn.status == CORE_FAILED) {
+        sim_trace("core %" PRIu32 ": has failed: %s", index, core_failure(turn.core));
+        state = LIFE_FAILED;
+    } else if (turn.status == CORE_STOPPED) {
+        process.has_stopped[index] = true;
+        if (--process.running_count == 0)
+            has_stopped();
+    }
+}
+
+/* The core that is to be turned next, and when: the earliest, and of several one by chance. */
+static uint64_t next_turn_ns(uint32_t *core_out)
+{
+    uint64_t earliest_ns = UINT64_MAX;
+    uint32_t tied_count = 0;
+    for (uint32_t i = 0; process.is_serving && i < process.options.core_count; i++) {
+        if (process.has_stopped[i])
+            continue;
+        uint64_t at_ns = sim_io_ready_ns(server_core(process.server, i)->io);
+        if (at_ns < process.busy_until_ns[i])
+            at_ns = process.busy_until_ns[i];
+        if (at_ns < sim_now_ns())
+            at_ns = sim_now_ns();
+        if (at_ns > earliest_ns || at_ns == UINT64_MAX)
+            continue;
+        tied_count = at_ns == earliest_ns ? tied_count + 1 : 1;
+        earliest_ns = at_ns;
+        if (tied_count == 1 || sim_between(SIM_CHANCE_TURNS, 1, tied_count) == 1)
+            *core_out = i;
+    }
+    return earliest_ns;
+}
+
+enum life_state life_run(uint64_t until_ns)
+{
+    const enum life_state before = state;
+    while (state == before) {
+        uint32_t core = 0;
+        uint64_t turn_ns = next_turn_ns(&core);
+        uint64_t event_ns = sim_next_event_ns();
+        if (turn_ns > until_ns && event_ns > until_ns) {
+            if (sim_now_ns() < until_ns)
+                sim_move_to(until_ns);
+            break;
+        }
+        if (event_ns <= turn_ns) {
+            (void)sim_run_event();
+            continue;
+        }
+        if (turn_ns > sim_now_ns())
+            sim_move_to(turn_ns);
+        turn_core(core);
+    }
+    return state;
+}
