@@ -48,6 +48,10 @@ bool answer_needs_no_state(const struct book_call *call);
 bool stage_explains_record(const struct stage *stage, const struct book_call *call,
                            const struct stock_record *record);
 
+/* Would the call be answered so here if it made a record, one that is not among those of the item?
+ */
+bool stage_misses_record(const struct stage *stage, const struct book_call *call);
+
 /* Ends the run with all there is to say about an answer that no state explains. The answers read
  * before the call was asked need `from_count` records at least. `after_call` was asked before it on
  * the same connection and has no point before that; or BOOK_NONE. */

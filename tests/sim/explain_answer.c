@@ -53,7 +53,7 @@ void explain_answer(uint32_t call_number, uint32_t from_count, uint32_t after_ca
 {
     const struct book_call *call = &book.calls[call_number];
     const uint32_t to_count = call->known_count;
-    bool is_right_later = false;
+    bool is_lost = false; /* what it saw was not on the disk then, or never was */
     struct stage stage;
     story.bytes = 0;
     tell("%s\n  was answered %s\n", describe_call(call_number), describe_reply(&call->reply));
@@ -69,7 +69,12 @@ void explain_answer(uint32_t call_number, uint32_t from_count, uint32_t after_ca
         const struct book_record *next = stage_next_record(&stage);
         if (is_right_here(&stage, call)) {
             tell("  after %" PRIu32 " records it would be right\n", count);
-            is_right_later |= count > to_count;
+            is_lost |= count > to_count;
+        } else if (call->record == BOOK_NONE && count <= to_count &&
+                   stage_misses_record(&stage, call)) {
+            tell("  after %" PRIu32 " records it would be right with a record that is missing\n",
+                 count);
+            is_lost = true;
         }
         if (count == from_count || count == to_count)
             tell_decision(&stage, call);
@@ -79,5 +84,5 @@ void explain_answer(uint32_t call_number, uint32_t from_count, uint32_t after_ca
             tell("  record %" PRIu32 ": %s\n", count + 1, describe_noted(next));
     }
     stage_close(&stage);
-    sim_fail(is_right_later ? "durability" : "linearizable", "%s", story.text);
+    sim_fail(is_lost ? "durability" : "linearizable", "%s", story.text);
 }

@@ -245,3 +245,11 @@ bool stage_explains_record(const struct stage *stage, const struct book_call *ca
     return is_same_record(&decision.record, record) &&
            (!book_is_binding(call) || is_answered_so(call, &decision));
 }
+
+bool stage_misses_record(const struct stage *stage, const struct book_call *call)
+{
+    struct decision decision;
+    const uint64_t to_ms = call->to_ms < stage->to_ms ? call->to_ms : stage->to_ms;
+    stage_decide(stage, call, to_ms, &decision);
+    return decision.record.type != STOCK_RECORD_NONE && is_answered_so(call, &decision);
+}

@@ -405,6 +405,20 @@ Test(answers, update_that_was_answered_and_not_done_is_found)
     EXPECT_FINDING("linearizable", "ItemUpdate", sale_end());
 }
 
+Test(answers, update_whose_record_is_lost_is_found)
+{
+    sale_open();
+    struct history_call call = sale_update(STOCK_UPDATE_STOCK, 20);
+    struct stock_record record;
+    struct stock_item_view view;
+    uint32_t number = sale_ask(call);
+    struct stock_reply reply = sale_decide(call, &record);
+    stock_item_find(sale.stock, SALE_ITEM, &view);
+    view.settings.stock = view.available = 20;
+    history_answer(number, &reply, &view, sale.now_ms);
+    EXPECT_FINDING("durability", "missing", sale_end());
+}
+
 Test(answers, call_without_an_answer_is_found)
 {
     sale_open();
