@@ -30,6 +30,9 @@ TIMEOUT_S = 120  # of a test that sets none
 # Preset, and which of its tests to run: all, or those with a label.
 RUNS = (("release", None), ("sanitize", None), ("tsan", "threads"))
 
+# Labels of tests that take long: they begin first.
+LONG_LABELS = {"lint", "canary", "sweep", "sim", "model"}
+
 SYNTHESIS = re.compile(
     r"\[====\] Synthesis: Tested: (\d+) \| Passing: (\d+) \| Failing: (\d+) \| Crashing: (\d+)")
 DECLARATION = re.compile(r"^\s*(?:Test|ParameterizedTest|Theory)\s*\(", re.MULTILINE)
@@ -74,6 +77,13 @@ def unit_sources():
     return sources
 
 
+def fuzz_corpora():
+    """The runs of the fuzz targets over their corpora, as CMakeLists.txt names them."""
+    folder = os.path.join(ROOT, "tests", "fuzz")
+    return ["fuzz_corpus_" + name[len("fuzz_"):-len(".c")] for name in sorted(os.listdir(folder))
+            if name.startswith("fuzz_") and name.endswith(".c")]
+
+
 def declared_count(source):
     with open(source, encoding="utf-8") as file:
         return len(DECLARATION.findall(file.read()))
@@ -83,6 +93,7 @@ def missing_tests(preset, tests):
     """Test sources in the tree that ctest does not know: they would be skipped in silence."""
     names = {test.name for test in tests}
     missing = [name for name in unit_sources() if name not in names]
+    missing += [name for name in fuzz_corpora() if name not in names]
     for kind in ("e2e", "crash", "threads") + (("build",) if preset == "release" else ()):
         folder = os.path.join(ROOT, "tests", kind)
         for path, _, files in os.walk(folder):
@@ -248,7 +259,7 @@ def run_all(tests):
 
     # The longest first; and more at once than there are cores, because most wait most of the time.
     together = sorted((test for test in tests if not test.is_serial),
-                      key=lambda test: "lint" not in test.labels)
+                      key=lambda test: not LONG_LABELS.intersection(test.labels))
     with concurrent.futures.ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
         results += pool.map(run_one, together)
     results += [run_one(test) for test in tests if test.is_serial]
