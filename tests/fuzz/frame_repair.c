@@ -12,16 +12,21 @@ enum {
     LEAVE_CHECKSUM = 1 << 4,
 };
 
+static const uint8_t request_types[] = {
+#define NUMBER(name, number, message) number,
+    FRAME_TYPES(NUMBER)
+#undef NUMBER
+};
+
+/* What is legal stays as it is. */
 static uint8_t legal_type(uint8_t wish, bool is_request)
 {
-    static const uint8_t types[] = {
-#define NUMBER(name, number, message) number,
-        FRAME_TYPES(NUMBER)
-#undef NUMBER
-    };
+    uint8_t wished_request = is_request ? wish : (uint8_t)(wish - FRAME_REPLY);
     if (!is_request && wish >= FRAME_ERROR)
         return wish;
-    uint8_t type = types[wish % sizeof types];
+    if (memchr(request_types, wished_request, sizeof request_types) != NULL)
+        return wish;
+    uint8_t type = request_types[wish % sizeof request_types];
     return is_request ? type : (uint8_t)(type + FRAME_REPLY);
 }
 

@@ -65,6 +65,8 @@ def net_seeds(frames):
     """How many commands, the commands, and two streams of the same length."""
     blank = [bytes(8) + frame[8:] for _, frame in frames if frame[13] < REPLY]
     ping, batch = blank[0], max((frame for frame in blank if frame[13] == 36), key=len)
+    # a reply of 8192 rows is promised, and the send buffer can promise two of those
+    huge = bytes(13) + bytes([36, 0, 0, 3]) + bytes(15) + b"\x08\x80\x40"
     begin = [does(FLUSH), does(DELIVER, MUCH), does(DELIVER, MUCH, 1)]
     turn = [does(PULL)] * 2 + [does(REPLY_TO)] * 2 + [does(FLUSH), does(TAKE, MUCH), does(TAKE, MUCH, 1)]
     few = b"".join(blank[:6])
@@ -78,6 +80,10 @@ def net_seeds(frames):
         "answered late": (begin + [does(PULL)] * 10 + [does(REPLY_TO, 3), does(REPLY_TO, 7)] * 5 + turn, few, few),
         "large replies": (begin + [does(PULL), does(REPLY_TO, 3), does(FLUSH), does(TAKE, 1)] * 12, batch * 12, b""),
         "many not answered": (begin + [does(PULL)] * 12 + turn, batch * 12, b""),
+        "blocked": (begin + [does(PULL)] * 3 + [does(REPLY_TO), does(PULL)] * 3 + turn, huge * 5, ping),
+        "blocked by what is not taken": (begin + [does(PULL), does(PULL), does(REPLY_TO, 3), does(FLUSH), does(PULL),
+                                                  does(REPLY_TO, 3), does(FLUSH)] * 4 +
+                                         [does(TAKE, 9), does(FLUSH), does(PULL)] * 9, huge * 5, ping),
         "bad frame": (begin + turn * 3, ping + b"\1" + bytes(31), ping + b"\x10" + ping[1:]),
         "bad version": (begin + turn * 3, ping + b"\2" + bytes(31), b"\4" + ping[1:]),
         "too long": (begin + turn * 3, ping + b"\x08" + ping[1:16] + b"\0\0\1\0" + ping[20:], b""),
@@ -319,6 +325,10 @@ def record_seeds():
         "extended": held + event(EXTENDED, 1) + event(EXTENDED, 1),
         "expired": held + event(EXPIRED, 0) + event(FORGOTTEN, 0) + bytes([CHECK]),
         "due": held + bytes([TIME, 0xf0]) + struct.pack("<Q", 1 << 30) + bytes([DUE, 7, CHECK]),
+        "expired early": held + event(EXPIRED, 0, 1 << 10, 1) + event(EXPIRED, 0, 1 << 10, 2),
+        "in order": made + b"".join(event(HELD, choice) for choice in (0x40, 0x00, 0x80, 0x40, 0x00)) +
+                    event(EXTENDED, 0, 1 << 5, 90) + event(EXTENDED, 1, 1 << 5, 30) + event(CANCELLED, 2) +
+                    bytes([TIME, 200, DUE, 7, TIME, 200, DUE, 7]),
         "backwards": held + event(HELD, 0, 1 << 10, 0),
         "raw": b"".join(bytes([RAW, len(record)]) + record for record in raw),
     }
