@@ -192,6 +192,9 @@ static uint32_t encode_changed(uint32_t offset, uint8_t value, uint8_t *to)
 static uint32_t encode_mischief(enum mischief mischief, uint8_t *to)
 {
     enum { VERSION_AT = 12, TYPE_AT = 13, FLAGS_AT = 14, LENGTH_AT = 16 };
+    static const uint8_t types[] = {FRAME_PING,        FRAME_CONFIRM,  FRAME_EXTEND_BATCH,
+                                    FRAME_ITEM_UPDATE, FRAME_ITEM_GET, FRAME_ITEM_LIST,
+                                    FRAME_STAT};
     uint32_t bytes;
     switch (mischief) {
     case NO_FRAME:
@@ -227,7 +230,7 @@ static uint32_t encode_mischief(enum mischief mischief, uint8_t *to)
         return encode_nonsense(FRAME_HELLO, 20, to);
     case BAD_BODY:
         bytes = (uint32_t)draw(1, 300);
-        return encode_nonsense(draw(0, 1) == 0 ? FRAME_CONFIRM : FRAME_ITEM_UPDATE, bytes, to);
+        return encode_nonsense(types[draw(0, sizeof types - 1)], bytes, to);
     case ITEM_WITHOUT_SETTINGS: {
         Holdfast__V1__ItemCreateRequest m = HOLDFAST__V1__ITEM_CREATE_REQUEST__INIT;
         return encode(&m.base, FRAME_ITEM_CREATE, to);

@@ -119,7 +119,10 @@ static void draw_server(struct sim_plan *plan)
     server->connection_count_max = (uint32_t)draw(1, 3);
     if (!has_few_connections)
         server->connection_count_max = 16;
+    bool has_large_batches = likely(300);
     server->batch_rows_max = (uint32_t)spread(1, SIM_ROWS_MAX);
+    if (has_large_batches)
+        server->batch_rows_max = SIM_ROWS_MAX;
     bool forgets_soon = likely(250);
     uint64_t soon_ms = spread(1, 1000);
     server->retention_ms = spread(1000, 24 * HOUR_MS);
@@ -199,6 +202,8 @@ static void draw_clients(struct sim_plan *plan)
     plan->think_us = range(1, 5000);
     for (int i = 0; i < SIM_ASK_COUNT; i++)
         plan->ask_weights[i] = rarely(ask_likely[i], 1, ask_most[i]);
+    if (likely(50)) /* the replies that take most room */
+        plan->ask_weights[SIM_ASK_ITEM_LIST] = 200;
     plan->wants_core_permille = rarely(600, 100, 1000);
     plan->drop_permille = rarely(500, 10, 1000);
     plan->close_permille = rarely(300, 1, 20);

@@ -416,7 +416,8 @@ static void let_time_pass(void)
     uint64_t until_ms = shop_latest_expiry_ms();
     if (until_ms < now_ms)
         until_ms = now_ms;
-    until_ms += plan.hold_ms.high + EXTEND_MS + plan.server.retention_ms + GRACE_MS;
+    until_ms += plan.hold_ms.high + STOCK_HOLD_MS_DEFAULT + EXTEND_MS;
+    until_ms += plan.server.retention_ms + GRACE_MS;
     uint64_t wait_ms = until_ms - now_ms;
     sim_trace("run: %" PRIu64 " ms pass", wait_ms + wait_ms / 1000);
     if (life_run(sim_now_ns() + (wait_ms + wait_ms / 1000) * SIM_MS) != LIFE_SERVING)

@@ -30,6 +30,6 @@ struct run_result {
 /* Ends the process with a finding, or returns. */
 void run_seed(uint64_t seed, struct run_result *result_out);
 
-void run_result_add(struct run_result *sum, const struct run_result *result);
+void run_result_add(struct run_result *sum, const struct run_result *added);
 
 #endif

@@ -5,10 +5,10 @@
 #include <string.h>
 
 enum {
-    HOLDS_MAX = 512,    /* remembered; the oldest are forgotten */
-    READ_MAX = 50,      /* of them, at the end */
-    CHOICES_MAX = 4,    /* tries to find one that was accepted */
-    UNKNOWN_ITEMS = 50, /* ids of items that nobody creates */
+    HOLDS_MAX = 512,         /* remembered; the oldest are forgotten */
+    READ_MAX = 50,           /* of them, at the end */
+    CHOICES_MAX = 4,         /* tries to find one that was accepted */
+    UNKNOWN_ITEMS = 1 << 20, /* ids of items that nobody creates */
     EXTEND_MS_MAX = 60 * 1000,
 };
 
@@ -62,6 +62,13 @@ static void draw_window(struct stock_item_settings *settings, uint64_t now_ms)
     settings->closes_at_ms = kind == 1 ? 0 : soon_ms + (kind == 2 ? open_ms : 0);
 }
 
+/* 0: the server's own, which is a quarter of an hour. */
+static uint64_t draw_hold_ms(void)
+{
+    uint64_t hold_ms = sim_in_range(SIM_CHANCE_CLIENTS, plan->hold_ms);
+    return likely(30) ? 0 : hold_ms;
+}
+
 static void draw_item(uint32_t index, struct stock_item_settings *settings)
 {
     memset(settings, 0, sizeof *settings);
@@ -71,7 +78,7 @@ static void draw_item(uint32_t index, struct stock_item_settings *settings)
         settings->stock = STOCK_UNLIMITED;
     if (likely(plan->limit_permille))
         draw_limits(settings);
-    settings->hold_ms = sim_in_range(SIM_CHANCE_CLIENTS, plan->hold_ms);
+    settings->hold_ms = draw_hold_ms();
     if (likely(plan->window_permille))
         draw_window(settings, sim_wall_ns() / SIM_MS);
     settings->sku_bytes = (uint8_t)draw(0, STOCK_SKU_BYTES_MAX);
@@ -97,7 +104,7 @@ static uint32_t choose_item(void)
 static uint64_t choose_item_id(void)
 {
     uint32_t index = choose_item();
-    uint64_t unknown = draw(1, UNKNOWN_ITEMS);
+    uint64_t unknown = sim_spread(SIM_CHANCE_CLIENTS, 1, UNKNOWN_ITEMS);
     return likely(plan->unknown_permille) ? 1000000 + unknown : item_id_of(index);
 }
 
@@ -155,12 +162,14 @@ static void choose_item_update(uint64_t now_ms, struct history_call *call_out)
     if (likely(plan->unlimited_permille))
         settings->stock = STOCK_UNLIMITED;
     draw_limits(settings);
-    settings->hold_ms = sim_in_range(SIM_CHANCE_CLIENTS, plan->hold_ms);
+    settings->hold_ms = draw_hold_ms();
     if (likely(plan->window_permille))
         draw_window(settings, now_ms);
     settings->paused = likely(plan->window_permille / 2);
     if (likely(plan->invalid_permille))
         settings->closes_at_ms = settings->opens_at_ms = 5;
+    if (likely(plan->invalid_permille))
+        settings->item_id = 0;
 }
 
 /* ---- reservations ---- */
@@ -261,7 +270,7 @@ static void choose_reserve(uint64_t now_ms, struct stock_request *request)
         if (is_conflict)
             change_content(request);
     }
-    note_expiry(now_ms + plan->hold_ms.high);
+    note_expiry(now_ms + plan->hold_ms.high + STOCK_HOLD_MS_DEFAULT);
 }
 
 static void name_hold(struct stock_request *request)
