@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 
-enum { NS_PER_MS = 1000000 };
+enum { NS_PER_MS = 1000000, PPM = 1000000 };
 
 void engine_clock_init(struct engine_clock *clock, struct clock_reading reading,
                        uint64_t not_before_ms)
@@ -10,6 +10,7 @@ void engine_clock_init(struct engine_clock *clock, struct clock_reading reading,
     uint64_t not_before_ns = not_before_ms * NS_PER_MS;
     clock->last_monotonic_ns = reading.monotonic_ns;
     clock->now_ns = reading.wall_ns > not_before_ns ? reading.wall_ns : not_before_ns;
+    clock->steer_rest = 0;
 }
 
 uint64_t engine_clock_advance(struct engine_clock *clock, struct clock_reading reading)
@@ -18,9 +19,11 @@ uint64_t engine_clock_advance(struct engine_clock *clock, struct clock_reading r
     uint64_t elapsed_ns = reading.monotonic_ns - clock->last_monotonic_ns;
     uint64_t carried_ns = clock->now_ns + elapsed_ns;
 
-    /* The correction is bounded by a share of the elapsed time, so time always moves forward. */
-    uint64_t correction_ns_max = elapsed_ns / 1000000 * CLOCK_STEER_PPM_MAX +
-                                 elapsed_ns % 1000000 * CLOCK_STEER_PPM_MAX / 1000000;
+    /* The correction is bounded by a share of the elapsed time, so time always moves forward. What
+     * is less than a nanosecond is kept, so that clocks that are read often and seldom agree. */
+    uint64_t rest = clock->steer_rest + elapsed_ns % PPM * CLOCK_STEER_PPM_MAX;
+    uint64_t correction_ns_max = elapsed_ns / PPM * CLOCK_STEER_PPM_MAX + rest / PPM;
+    clock->steer_rest = rest % PPM;
     if (reading.wall_ns > carried_ns) {
         uint64_t behind_ns = reading.wall_ns - carried_ns;
         carried_ns += behind_ns < correction_ns_max ? behind_ns : correction_ns_max;

@@ -16,7 +16,8 @@ struct clock_reading {
 
 struct engine_clock {
     uint64_t last_monotonic_ns;
-    uint64_t now_ns; /* engine time, since 1970 */
+    uint64_t now_ns;     /* engine time, since 1970 */
+    uint64_t steer_rest; /* of the steering allowed so far: millionths of a nanosecond */
 };
 
 /* Time runs at most this much faster or slower than the monotonic clock while it is being steered:

@@ -68,6 +68,20 @@ Test(clock, reaches_a_wall_clock_that_is_a_little_off_and_stays_there)
     cr_expect_eq(now_ms, START_MS + 60000 + 20);
 }
 
+/* As those of a busy and an idle core. */
+Test(clock, steers_alike_whether_it_is_read_often_or_seldom)
+{
+    struct engine_clock busy = started();
+    struct engine_clock idle = started();
+    const uint64_t step = 1100;
+    const uint64_t count = 1000000;
+    for (uint64_t i = 1; i <= count; i++)
+        engine_clock_advance(&busy, reading(5 * SECOND + i * step, WALL + i * step + HOUR));
+    engine_clock_advance(&idle, reading(5 * SECOND + count * step, WALL + count * step + HOUR));
+    cr_expect_eq(busy.now_ns, idle.now_ns);
+    cr_expect_eq(idle.now_ns, WALL + count * step + STEER(count * step));
+}
+
 Test(clock, never_goes_back_however_the_wall_clock_jumps)
 {
     struct engine_clock clock = started();
