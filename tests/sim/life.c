@@ -20,7 +20,7 @@
 #include <string.h>
 
 /* No turns without end: what a run needs is a hundredth of it. */
-enum { TURNS_MAX = 20 * 1000 * 1000 };
+enum { TURNS_MAX = 20 * 1000 * 1000, OVERSLEEP_MS_MAX = 1000 };
 
 struct process {
     struct server_options options;
@@ -28,6 +28,7 @@ struct process {
     struct data_directory directory;
     struct server *server;
     uint64_t busy_until_ns[LOG_CORE_COUNT_MAX];
+    uint64_t next_due_ms[LOG_CORE_COUNT_MAX]; /* that nothing kept it from, at its last turn */
     bool has_stopped[LOG_CORE_COUNT_MAX];
     uint32_t running_count;
     bool is_serving;
@@ -67,17 +68,22 @@ uint64_t life_now_ms(void)
     return process.is_serving ? latest_ms : 0;
 }
 
-/* What each core would read now. Carried on in one step and not in many, a clock that is being
- * steered comes out some nanoseconds further, which can be the next millisecond. */
+/* What the core reads now. Carried on in one step and not in many, a clock that is being steered
+ * may come out a nanosecond further. */
+static uint64_t engine_now_ms(const struct core *core)
+{
+    const struct clock_reading reading = {.monotonic_ns = sim_now_ns(), .wall_ns = sim_wall_ns()};
+    struct engine_clock clock = core->clock;
+    return engine_clock_advance(&clock, reading);
+}
+
 uint64_t life_not_before_ms(void)
 {
     uint64_t earliest_ms = UINT64_MAX;
-    const struct clock_reading reading = {.monotonic_ns = sim_now_ns(), .wall_ns = sim_wall_ns()};
     if (!process.is_serving)
         return 0;
     for (uint32_t i = 0; i < process.options.core_count; i++) {
-        struct engine_clock clock = server_core(process.server, i)->clock;
-        uint64_t now_ms = engine_clock_advance(&clock, reading);
+        uint64_t now_ms = engine_now_ms(server_core(process.server, i));
         if (now_ms < earliest_ms)
             earliest_ms = now_ms;
     }
@@ -204,8 +210,10 @@ enum life_state life_start(const struct server_options *options, struct life_ref
     }
     process.running_count = options->core_count;
     process.is_serving = true;
-    for (uint32_t i = 0; i < options->core_count; i++)
+    for (uint32_t i = 0; i < options->core_count; i++) {
         note_time(server_core(process.server, i));
+        process.next_due_ms[i] = UINT64_MAX;
+    }
     sim_trace("server: serves, state hash %016" PRIx64 ", engine time %" PRIu64, process.state_hash,
               latest_ms);
     counts.starts++;
@@ -309,9 +317,31 @@ static uint64_t turn_takes_ns(void)
     return ns;
 }
 
+/* A core that has nothing to wait for wakes for what is due, but for the steering of its clock in
+ * the meantime. */
+static void check_sleep(uint32_t index)
+{
+    const struct core *core = server_core(process.server, index);
+    uint64_t now_ms = engine_now_ms(core);
+    uint64_t late_ms_max = OVERSLEEP_MS_MAX + (now_ms - core->now_ms) / 1000;
+    if (process.next_due_ms[index] < now_ms && now_ms - process.next_due_ms[index] > late_ms_max)
+        sim_fail("expiry",
+                 "core %" PRIu32 " has slept from %" PRIu64 " to %" PRIu64
+                 ", over what was due at %" PRIu64,
+                 index, core->now_ms, now_ms, process.next_due_ms[index]);
+}
+
+static void note_sleep(uint32_t index)
+{
+    const struct core *core = server_core(process.server, index);
+    process.next_due_ms[index] =
+        wal_is_idle(core->wal) ? stock_next_due_ms(core->stock) : UINT64_MAX;
+}
+
 static void turn_core(uint32_t index)
 {
     struct turn turn = {.core = server_core(process.server, index)};
+    check_sleep(index);
     if (++counts.turns > TURNS_MAX)
         sim_fail("answered", "the cores have turned %d times and still do", TURNS_MAX);
     if (!sim_engine_run(run_turn, &turn)) {
@@ -320,6 +350,7 @@ static void turn_core(uint32_t index)
         return;
     }
     note_time(turn.core);
+    note_sleep(index);
     process.busy_until_ns[index] = sim_now_ns() + turn_takes_ns();
     if (turn.status == CORE_FAILED) {
         sim_trace("core %" PRIu32 ": has failed: %s", index, core_failure(turn.core));
