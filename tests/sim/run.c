@@ -264,6 +264,13 @@ static void stop(void)
                  STOP_SECONDS);
 }
 
+static void stop_calmly(void)
+{
+    stop();
+    if (life_state() != LIFE_DOWN)
+        sim_fail("fail-stop", "the server has ended without a fault while it was to stop");
+}
+
 /* A disk that has failed is the end (P3), unless it was room for the next segment that it lacked,
  * or a write of zeros that was made in part and can go on. */
 static void expect_failure(void)
@@ -434,9 +441,9 @@ static void finish(void)
     clients_read_all();
     run_until_answered();
     let_time_pass();
-    stop();
+    stop_calmly();
     start(SIM_CRASH_KILL);
-    stop();
+    stop_calmly();
     history_end(life_latest_ms(), GRACE_MS);
 }
 

@@ -189,6 +189,8 @@ static uint32_t read_golden(const char *path, struct golden *goldens)
             sscanf(line, "%" SCNu64 " %" SCNx64, &goldens[count].seed, &goldens[count].hash) >= 1)
             count++;
     (void)fclose(file);
+    if (count == 0)
+        usage_error("golden", path, "has no seed in it");
     return count;
 }
 

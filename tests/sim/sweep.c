@@ -343,6 +343,11 @@ static bool run_sweep(const struct options *options, const struct sweep_point *p
                                 .stride = options->stride,
                                 .is_full = options->is_full};
     const bool is_good = play_all(&sweep, options->jobs, &played);
+    if (is_good && played == 0) {
+        fprintf(stderr, "sweep: %s: no point to play, of %" PRIu64 " occasions\n",
+                sweep_kind_name(point->kind), sweep.events);
+        exit(2);
+    }
     *points_inout += played;
     report(options, &sweep, played, is_good, now_s() - begin_s);
     return is_good;

@@ -67,6 +67,7 @@ bool sweep_kind_is_crash(enum sweep_kind kind)
 static struct {
     const struct sweep_point *point;
     struct server_options options;
+    bool had_gone_wrong;  /* before this start */
     bool is_healed;       /* it went wrong, and does no more */
     bool is_second_armed; /* the crash in the recovery was ordered */
     struct sweep_result result;
@@ -87,6 +88,14 @@ static uint64_t event_count(void)
 static bool has_gone_wrong(void)
 {
     return play.point->at > 0 && event_count() >= play.point->at;
+}
+
+/* Something goes wrong in the life that was started last, and so may end it. What went wrong once,
+ * in a life before, must have left nothing behind. */
+static bool is_wrong_now(void)
+{
+    return has_gone_wrong() && !play.is_healed &&
+           (kinds[play.point->kind].is_for_ever || !play.had_gone_wrong);
 }
 
 /* Before each start: the machine forgets its orders when a server has ended. */
@@ -121,8 +130,8 @@ static void bury(void)
     const bool is_power =
         is_crash ? kind == SWEEP_CRASH_POWER || (kind == SWEEP_CRASH_KILL_POWER && play.is_healed)
                  : play.point->at % 2 == 0;
-    if (life_state() == LIFE_FAILED && !has_gone_wrong())
-        sim_fail("failure", "the server has failed before anything went wrong");
+    if (life_state() == LIFE_FAILED && !is_wrong_now())
+        sim_fail("failure", "the server has failed, and nothing is wrong");
     life_end(is_power ? SIM_CRASH_POWER : SIM_CRASH_KILL);
     if (is_crash)
         play.is_healed = true;
@@ -131,7 +140,7 @@ static void bury(void)
 /* A start is refused by what goes wrong and by nothing else, and says so. */
 static void take_refusal(const struct life_refusal *refusal)
 {
-    if (!has_gone_wrong() || play.is_healed)
+    if (!is_wrong_now())
         sim_fail("start", "refused, and nothing is wrong: %s", refusal->message);
     if (refusal->message[0] == '\0')
         sim_fail("start", "refused without a word");
@@ -147,6 +156,7 @@ static void start(void)
     for (uint32_t attempt = 0; attempt < STARTS_MAX; attempt++) {
         struct life_refusal refusal;
         const bool is_recovery = play.is_healed && !play.is_second_armed;
+        play.had_gone_wrong = has_gone_wrong();
         order_fault();
         const uint64_t before = sim_operation_count();
         const enum life_state state = life_start(&play.options, &refusal);
