@@ -178,6 +178,31 @@ static void draw_machine(struct sim_plan *plan)
     plan->network.reset_permille = rarely(400, 1, 10);
 }
 
+/* The queues between cores are long: only many clients at once, and a core that stands still, fill
+ * them. */
+static void draw_flood(struct sim_plan *plan)
+{
+    bool is_on = likely(40);
+    bool is_great = likely(500);
+    plan->flood_frames = (uint32_t)spread(10, SIM_FLOOD_FRAMES_MAX);
+    plan->flood_client_count = (uint32_t)draw(1, SIM_FLOOD_CLIENTS_MAX);
+    if (!is_on) {
+        plan->flood_client_count = 0;
+        return;
+    }
+    plan->stall_permille = 50;
+    plan->stall_us.high = 200 * 1000;
+    if (!is_great)
+        return;
+    plan->flood_frames = SIM_FLOOD_FRAMES_MAX;
+    plan->flood_client_count = SIM_FLOOD_CLIENTS_MAX;
+    plan->core_count_max = 2;
+    plan->server.core_count = 2;
+    plan->hot_permille = 1000;
+    plan->life_us.low = plan->life_us.high = 1000 * 1000;
+    plan->server.connection_count_max = 32;
+}
+
 static void draw_clients(struct sim_plan *plan)
 {
     static const uint32_t ask_likely[SIM_ASK_COUNT] = {
@@ -253,6 +278,7 @@ void plan_draw(uint64_t seed, struct sim_plan *plan_out)
     draw_machine(plan_out);
     draw_clients(plan_out);
     draw_sale(plan_out);
+    draw_flood(plan_out);
 }
 
 /* ---- one line ---- */
@@ -346,6 +372,8 @@ static void print_clients(struct line *line, const struct sim_plan *plan)
 {
     say_number(line, "clients", plan->client_count);
     say_number(line, "bad_clients", plan->bad_client_count);
+    say_number(line, "flood_clients", plan->flood_client_count);
+    say_number(line, "flood_frames", plan->flood_frames);
     say_number(line, "in_flight", plan->in_flight_max);
     say_number(line, "rows", plan->rows_max);
     say_range(line, "think_us", plan->think_us);

@@ -44,7 +44,14 @@ enum sim_ending {
     SIM_ENDING_COUNT,
 };
 
-enum { SIM_ITEMS_MAX = 64, SIM_CLIENTS_MAX = 8, SIM_BAD_CLIENTS_MAX = 2, SIM_ROWS_MAX = 64 };
+enum {
+    SIM_ITEMS_MAX = 64,
+    SIM_CLIENTS_MAX = 8,
+    SIM_BAD_CLIENTS_MAX = 2,
+    SIM_FLOOD_CLIENTS_MAX = 12,
+    SIM_FLOOD_FRAMES_MAX = 2000,
+    SIM_ROWS_MAX = 64,
+};
 
 struct sim_plan {
     uint64_t seed;
@@ -77,7 +84,8 @@ struct sim_plan {
     struct sim_network_options network;
 
     /* the clients */
-    uint32_t client_count, bad_client_count;
+    uint32_t client_count, bad_client_count, flood_client_count;
+    uint32_t flood_frames; /* of one burst, at most */
     uint32_t in_flight_max;
     uint32_t rows_max;
     struct sim_range think_us;

@@ -11,6 +11,7 @@
 #include "bad_clients.h"
 #include "base/checksum.h"
 #include "clients.h"
+#include "flood.h"
 #include "history.h"
 #include "life.h"
 #include "log_walk.h"
@@ -355,6 +356,7 @@ static void live(void)
     sim_trace("run: nobody asks anything for %" PRIu64 " ms", pause_ms);
     clients_be_quiet_until(sim_now_ns() + pause_ms * SIM_MS);
     bad_clients_be_quiet_until(sim_now_ns() + pause_ms * SIM_MS);
+    flood_be_quiet_until(sim_now_ns() + pause_ms * SIM_MS);
     if (life_run(sim_now_ns() + (pause_ms + 1) * SIM_MS) == LIFE_SERVING)
         serve(life_us);
 }
@@ -394,7 +396,7 @@ static void open_calmly(void)
 static void run_until_answered(void)
 {
     uint64_t until_ns = sim_now_ns() + ANSWER_SECONDS * SIM_SECOND;
-    while (!clients_are_done() || !bad_clients_are_done()) {
+    while (!clients_are_done() || !bad_clients_are_done() || !flood_is_over()) {
         if (sim_now_ns() > until_ns) {
             char text[512];
             clients_print_waiting(text, sizeof text);
@@ -437,6 +439,7 @@ static void finish(void)
     start(SIM_CRASH_KILL);
     clients_finish();
     bad_clients_finish();
+    flood_finish();
     run_until_answered();
     clients_read_all();
     run_until_answered();
@@ -474,6 +477,7 @@ static void count_all(uint64_t seed)
     result.unknown = history.unknown;
     memcpy(result.codes, history.codes, sizeof result.codes);
     result.errors = bad_clients_error_count();
+    result.overloaded = flood_overloaded_count();
     memcpy(result.records, logs.records, sizeof result.records);
     result.segments = logs.segments;
     result.groups = logs.groups;
@@ -523,6 +527,7 @@ static void begin(uint64_t seed)
     shop_begin(&plan);
     clients_begin(&plan);
     bad_clients_begin(&plan);
+    flood_begin(&plan);
 }
 
 void run_seed(uint64_t seed, struct run_result *result_out)

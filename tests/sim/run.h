@@ -23,6 +23,7 @@ struct run_result {
     uint64_t rows, repeats, answers, unknown; /* unknown: no answer came */
     uint64_t codes[RUN_CODES];                /* answers by enum stock_code */
     uint64_t connections, errors;             /* errors: that bad clients were told of */
+    uint64_t overloaded;                      /* rows of a flood that were refused so */
     uint64_t records[RUN_RECORD_TYPES];       /* in the logs at the end, by type */
     uint64_t segments, groups, eras, torn;
 };

@@ -28,6 +28,7 @@ static const struct {
     {"answers_lost", offsetof(struct run_result, unknown), false},
     {"connections", offsetof(struct run_result, connections), false},
     {"errors_told", offsetof(struct run_result, errors), false},
+    {"rows_overloaded", offsetof(struct run_result, overloaded), false},
     {"io_operations", offsetof(struct run_result, operations), true},
     {"turns", offsetof(struct run_result, turns), true},
     {"groups", offsetof(struct run_result, groups), false},
