@@ -136,6 +136,16 @@ static void expect_message(const char *word)
     cr_expect_not_null(strstr(message, word), "'%s' is not in: %s", word, message);
 }
 
+enum { LOG_PATH_BYTES = DATA_DIRECTORY_PATH_BYTES + LOG_NAME_BYTES_MAX };
+
+/* Of the first file of core 0 in the first era. */
+static void log_path(char *to)
+{
+    char folder[DATA_DIRECTORY_PATH_BYTES];
+    data_directory_core_path(&directory, 0, 0, folder);
+    snprintf(to, LOG_PATH_BYTES, "%s/000000000001.log", folder);
+}
+
 /* A directory of one core with an item and two holds in its log. */
 static void make_one_core_log(uint64_t time_ms)
 {
@@ -186,9 +196,8 @@ Test(load_logs, a_damaged_log_of_a_past_era_is_refused)
     make_one_core_log(5000);
     data_directory_close(&directory);
     open_directory(2);
-    char log[DATA_DIRECTORY_PATH_BYTES + 32];
-    data_directory_core_path(&directory, 0, 0, log);
-    strcat(log, "/000000000001.log");
+    char log[LOG_PATH_BYTES];
+    log_path(log);
     cr_assert_eq(truncate(log, LOG_BLOCK_BYTES + 200), 0);
     create_server();
     cr_expect_eq(server_load_past_eras(server, message), SERVER_DAMAGED);
@@ -230,15 +239,9 @@ Test(load_logs, more_than_the_tables_hold_asks_for_larger_ones)
     expect_message("--max-reservations");
 }
 
-static void log_path(char *to)
-{
-    data_directory_core_path(&directory, 0, 0, to);
-    strcat(to, "/000000000001.log");
-}
-
 Test(load_logs, a_torn_tail_is_cut_and_the_rest_is_there)
 {
-    char log[DATA_DIRECTORY_PATH_BYTES + 32];
+    char log[LOG_PATH_BYTES];
     make_one_core_log(5000);
     log_path(log);
     FILE *file = fopen(log, "r+e");
@@ -253,7 +256,7 @@ Test(load_logs, a_torn_tail_is_cut_and_the_rest_is_there)
 
 Test(load_logs, a_log_of_another_format_is_refused_by_version)
 {
-    char log[DATA_DIRECTORY_PATH_BYTES + 32];
+    char log[LOG_PATH_BYTES];
     uint8_t block[LOG_BLOCK_BYTES] = {0};
     make_one_core_log(5000);
     log_path(log);
@@ -273,7 +276,7 @@ Test(load_logs, a_log_of_another_format_is_refused_by_version)
 Test(load_logs, a_log_that_may_not_be_read_is_a_matter_of_permission)
 {
     const uid_t user = geteuid();
-    char log[DATA_DIRECTORY_PATH_BYTES + 32];
+    char log[LOG_PATH_BYTES];
     make_one_core_log(5000);
     log_path(log);
     create_server();
