@@ -751,20 +751,27 @@ static enum data_directory_status heal(struct reading *reading, const struct log
     return status;
 }
 
-/* A server that was killed may have left a whole group that no sync has reached yet. It counts, and
- * so must be on disk before anybody hears of it. */
-static enum data_directory_status sync_last_segment(struct reading *reading,
-                                                    const struct log_end *end)
+static enum data_directory_status sync_segment(struct reading *reading, uint32_t file_index)
 {
-    if (end->segment_used_count == 0)
-        return DATA_DIRECTORY_OK;
-    const char *name = reading->files[end->segment_index].name;
+    const char *name = reading->files[file_index].name;
     int fd = open_file(reading, name, 0);
     if (fd < 0)
         return fail_file(reading, name, "open this file", fd);
     int error = io_file_sync_now(reading->io, fd);
     io_close(reading->io, fd);
     return error == 0 ? DATA_DIRECTORY_OK : fail_file(reading, name, "sync this file", error);
+}
+
+/* A server that was killed may have left a whole group that no sync has reached yet. It counts, and
+ * so must be on disk before anybody hears of it. So must the zeros in the files behind it, which a
+ * healing that was cut short may have written: in a closed era what was there before is damage. */
+static enum data_directory_status sync_end(struct reading *reading, const struct log_end *end)
+{
+    enum data_directory_status status = DATA_DIRECTORY_OK;
+    uint32_t first = end->segment_used_count == 0 ? 0 : end->segment_index;
+    for (uint32_t i = first; i < reading->file_count && status == DATA_DIRECTORY_OK; i++)
+        status = sync_segment(reading, i);
+    return status;
 }
 
 /* ---- the result ---- */
@@ -814,7 +821,7 @@ static enum data_directory_status read_log(struct reading *reading, uint64_t era
     else if (end_out->status != LOG_GOOD)
         status = refuse(reading, end_out);
     if (status == DATA_DIRECTORY_OK)
-        status = sync_last_segment(reading, end_out);
+        status = sync_end(reading, end_out);
     return status;
 }
 
