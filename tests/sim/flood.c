@@ -13,9 +13,11 @@
 
 enum {
     HELLO_REQUEST = 1,
-    FIRST_REQUEST = 10, /* of a burst; they count up from it */
+    RESERVATION_HIGH = 77, /* of ids that nobody has: to ask for an overdue hold would end it */
+    FIRST_REQUEST = 10,    /* of a burst; they count up from it */
     FRAME_BYTES_MAX = 4096,
-    WAVE_MS = 100, /* they come all at once */
+    WAVE_MS = 100,    /* they come all at once */
+    RUN_MAX = 100000, /* requests of a run: then it was enough */
 };
 
 enum phase { PHASE_AWAY, PHASE_CONNECTING, PHASE_GREETING, PHASE_WAITING, PHASE_DONE };
@@ -38,6 +40,7 @@ static const struct sim_plan *plan;
 static struct flood_client clients[SIM_FLOOD_CLIENTS_MAX];
 static uint64_t quiet_until_ns;
 static uint64_t overloaded_count;
+static uint64_t asked_count; /* in the run */
 static bool is_finishing;
 
 static void set_alarm(struct flood_client *client, uint64_t in_ns);
@@ -67,14 +70,17 @@ static uint32_t encode_get_batch(uint64_t request_id, uint8_t *to)
 {
     Holdfast__V1__GetBatchRequest m = HOLDFAST__V1__GET_BATCH_REQUEST__INIT;
     uint64_t item_ids[SIM_ROWS_MAX];
-    uint64_t reservation_id = draw(1, 100);
+    uint64_t id_high = RESERVATION_HIGH;
+    uint64_t id_low = draw(1, 100);
     m.row_count = (uint32_t)draw(1, plan->server.batch_rows_max);
     for (uint32_t i = 0; i < m.row_count; i++)
         item_ids[i] = choose_item();
     m.n_item_id = m.row_count;
     m.item_id = item_ids;
+    m.n_reservation_id_high = 1;
+    m.reservation_id_high = &id_high;
     m.n_reservation_id_low = 1;
-    m.reservation_id_low = &reservation_id;
+    m.reservation_id_low = &id_low;
     return encode(&m.base, FRAME_GET_BATCH, request_id, to);
 }
 
@@ -84,6 +90,7 @@ static uint32_t encode_request(const struct flood_client *client, uint64_t reque
     case FRAME_GET: {
         Holdfast__V1__GetRequest m = HOLDFAST__V1__GET_REQUEST__INIT;
         m.item_id = choose_item();
+        m.reservation_id_high = RESERVATION_HIGH;
         m.reservation_id_low = draw(1, 100);
         return encode(&m.base, FRAME_GET, request_id, to);
     }
@@ -119,6 +126,7 @@ static void send_burst(struct flood_client *client)
     client->kind = kinds[draw(0, sizeof kinds - 1)];
     client->asked_count = (uint32_t)draw(1, plan->flood_frames);
     client->answered_count = 0;
+    asked_count += client->asked_count;
     memset(client->is_answered, 0, sizeof client->is_answered);
     sim_trace("%s: asks %" PRIu32 " times %s", client->name, client->asked_count,
               frame_type_name(client->kind));
@@ -149,8 +157,9 @@ static uint64_t until_wave_ns(void)
 static void leave(struct flood_client *client)
 {
     stream_close(&client->stream, false);
-    client->phase = is_finishing ? PHASE_DONE : PHASE_AWAY;
-    if (!is_finishing)
+    bool is_enough = is_finishing || asked_count >= RUN_MAX;
+    client->phase = is_enough ? PHASE_DONE : PHASE_AWAY;
+    if (!is_enough)
         set_alarm(client, until_wave_ns());
 }
 
@@ -244,6 +253,7 @@ void flood_begin(const struct sim_plan *new_plan)
     plan = new_plan;
     quiet_until_ns = 0;
     overloaded_count = 0;
+    asked_count = 0;
     is_finishing = false;
     for (uint32_t i = 0; i < plan->flood_client_count; i++) {
         struct flood_client *client = &clients[i];

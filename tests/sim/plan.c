@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MINUTE_MS = 60 * 1000, HOUR_MS = 60 * MINUTE_MS, MANY = 1 << 12 };
+enum { MINUTE_MS = 60 * 1000, HOUR_MS = 60 * MINUTE_MS, MANY = 1 << 12, PIECE_BYTES_STALLED = 100 };
 
 /* ---- drawing ---- */
 
@@ -176,6 +176,9 @@ static void draw_machine(struct sim_plan *plan)
     plan->network.piece_bytes_max = is_in_pieces ? (uint32_t)piece_bytes : 1 << 16;
     plan->network.buffer_bytes_max = is_narrow ? (uint32_t)buffer_bytes : 1 << 20;
     plan->network.reset_permille = rarely(400, 1, 10);
+    /* Byte by byte, and a core that stands still again and again: no frame would come in time. */
+    if (plan->stall_permille > 0 && plan->network.piece_bytes_max < PIECE_BYTES_STALLED)
+        plan->network.piece_bytes_max = PIECE_BYTES_STALLED;
 }
 
 /* The queues between cores are long: only many clients at once, and a core that stands still, fill
@@ -192,6 +195,7 @@ static void draw_flood(struct sim_plan *plan)
     }
     plan->stall_permille = 50;
     plan->stall_us.high = 200 * 1000;
+    plan->network.piece_bytes_max = 1 << 16;
     if (!is_great)
         return;
     plan->flood_frames = SIM_FLOOD_FRAMES_MAX;
