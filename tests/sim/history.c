@@ -190,6 +190,17 @@ static void note_time(uint64_t engine_now_ms)
         book.latest_ms = engine_now_ms;
 }
 
+/* What is refused unseen is not compared with any state, so it must not be an easy excuse. The one
+ * reason for it is a full queue to another core; no server has the other codes yet. */
+static void check_not_looked_at(uint32_t call_number)
+{
+    const struct book_call *call = &book.calls[call_number];
+    const bool is_alone = call->life == book.life && witness_core_count() == 1;
+    if (call->reply.code != STOCK_OVERLOADED || is_alone)
+        sim_fail("answered", "%s\n  was answered %s\n  and nothing was in its way",
+                 describe_call(call_number), describe_reply(&call->reply));
+}
+
 void history_answer(uint32_t call_number, const struct stock_reply *reply,
                     const struct stock_item_view *view, uint64_t engine_now_ms)
 {
@@ -210,6 +221,8 @@ void history_answer(uint32_t call_number, const struct stock_reply *reply,
     book.counts.codes[reply->code % (sizeof book.counts.codes / sizeof *book.counts.codes)]++;
     if (view != NULL)
         check_view(call_number, view);
+    if (!book_code_is_decided(reply->code))
+        check_not_looked_at(call_number);
     if (book.options.is_sync)
         check_own_record(call_number);
 }

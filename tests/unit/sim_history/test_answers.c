@@ -120,6 +120,15 @@ Test(answers, refusal_that_was_done_all_the_same_is_found)
     EXPECT_FINDING("exactly-once", "no call", sale_end());
 }
 
+Test(answers, refusal_unseen_with_nothing_in_the_way_is_found)
+{
+    sale_open();
+    struct history_call call = sale_row(STOCK_OP_RESERVE, 1);
+    uint32_t number = sale_ask(call);
+    EXPECT_FINDING("answered", "in its way",
+                   sale_answer(number, call, (struct stock_reply){.code = STOCK_READ_ONLY}));
+}
+
 Test(answers, record_that_nobody_asked_for_is_found)
 {
     sale_open();
