@@ -21,6 +21,9 @@ enum {
     MISCHIEF_REQUEST = 66, /* its number, where the frame has one */
     PING_REQUEST = 67,
     AWAY_US_MAX = 100 * 1000,
+    ANSWER_SECONDS = 14, /* the server waits 10 for what does not come */
+    HALVES_SECONDS = 6,  /* from one half of a frame to the next */
+    HALVES_STEPS = 4,
 };
 
 enum mischief {
@@ -33,6 +36,7 @@ enum mischief {
     WRONG_CHECKSUM,
     HALF_FRAME, /* and then silence */
     NO_HELLO,   /* silence from the start */
+    HALVES,     /* no mischief: each frame in time, and always a part of the next one behind it */
     NOT_HELLO_FIRST,
     HELLO_OTHER_VERSION,
     HELLO_OTHER_SERVER,
@@ -66,6 +70,7 @@ static const struct {
     [WRONG_CHECKSUM] = {"a wrong checksum", true, ERROR(BAD_CHECKSUM), MISCHIEF_REQUEST, true},
     [HALF_FRAME] = {"half a frame", true, ERROR(TIMEOUT), 0, true},
     [NO_HELLO] = {"no Hello", false, ERROR(TIMEOUT), 0, true},
+    [HALVES] = {"halves of frames", true, ERROR(UNSPECIFIED), 0, false},
     [NOT_HELLO_FIRST] = {"a request before Hello", false, ERROR(HELLO_EXPECTED), MISCHIEF_REQUEST,
                          true},
     [HELLO_OTHER_VERSION] = {"a Hello of another version", false, ERROR(BAD_VERSION),
@@ -102,6 +107,8 @@ struct bad_client {
     struct sim_stream stream;
     uint64_t alarm;
     bool is_going_away;
+    uint32_t halves_sent;
+    uint32_t half_bytes; /* of the frame in hand, sent already */
 };
 
 static const struct sim_plan *plan;
@@ -271,9 +278,39 @@ static void go_away(struct bad_client *client)
         set_alarm(client, sim_spread(SIM_CHANCE_CLIENTS, 100, AWAY_US_MAX) * SIM_US);
 }
 
+static uint32_t encode_ping(uint8_t *to)
+{
+    Holdfast__V1__PingRequest m = HOLDFAST__V1__PING_REQUEST__INIT;
+    return (uint32_t)message_encode_frame(&m.base, FRAME_PING, PING_REQUEST, to, BYTES_MAX);
+}
+
+/* The rest of the frame in hand, and the first half of the next one. */
+static void send_halves(struct bad_client *client)
+{
+    uint8_t bytes[2 * BYTES_MAX];
+    uint32_t rest_bytes = 0;
+    bool is_last = client->halves_sent == HALVES_STEPS;
+    client->phase = is_last ? PHASE_PINGING : PHASE_MISCHIEF;
+    if (client->halves_sent > 0) {
+        rest_bytes = encode_ping(bytes) - client->half_bytes;
+        memmove(bytes, bytes + client->half_bytes, rest_bytes);
+    }
+    uint32_t next_bytes = encode_ping(bytes + rest_bytes);
+    client->half_bytes = is_last ? 0 : (uint32_t)draw(1, next_bytes - 1);
+    client->halves_sent++;
+    set_alarm(client, (is_last ? ANSWER_SECONDS : HALVES_SECONDS) * SIM_SECOND);
+    stream_send(&client->stream, bytes, rest_bytes + client->half_bytes);
+}
+
 static void do_mischief(struct bad_client *client)
 {
     uint8_t bytes[BYTES_MAX];
+    if (client->mischief == HALVES) {
+        client->halves_sent = 0;
+        send_halves(client);
+        return;
+    }
+    set_alarm(client, ANSWER_SECONDS * SIM_SECOND);
     uint32_t bytes_count = encode_mischief(client->mischief, bytes);
     sim_trace("%s: sends %s, %" PRIu32 " bytes", client->name, rules[client->mischief].name,
               bytes_count);
@@ -293,11 +330,9 @@ static void say_hello(struct bad_client *client)
 static void ping(struct bad_client *client)
 {
     uint8_t bytes[BYTES_MAX];
-    Holdfast__V1__PingRequest m = HOLDFAST__V1__PING_REQUEST__INIT;
-    size_t bytes_count =
-        message_encode_frame(&m.base, FRAME_PING, PING_REQUEST, bytes, sizeof bytes);
+    uint32_t bytes_count = encode_ping(bytes);
     client->phase = PHASE_PINGING;
-    stream_send(&client->stream, bytes, (uint32_t)bytes_count);
+    stream_send(&client->stream, bytes, bytes_count);
 }
 
 static void take_error(struct bad_client *client, const struct frame_header *header,
@@ -325,6 +360,8 @@ static void take_frame(struct bad_client *client, const struct frame_header *hea
 {
     bool is_hello = header->type == FRAME_HELLO + FRAME_REPLY && client->phase == PHASE_GREETING;
     bool is_ping = header->type == FRAME_PING + FRAME_REPLY && client->phase == PHASE_PINGING;
+    bool is_between_halves = header->type == FRAME_PING + FRAME_REPLY &&
+                             client->phase == PHASE_MISCHIEF && client->mischief == HALVES;
     if (header->type == FRAME_ERROR)
         take_error(client, header, (const void *)message);
     else if (header->type == FRAME_GO_AWAY)
@@ -333,7 +370,7 @@ static void take_frame(struct bad_client *client, const struct frame_header *hea
         do_mischief(client);
     else if (is_hello || is_ping)
         go_away(client); /* the connection was still good */
-    else
+    else if (!is_between_halves)
         sim_fail("reply", "%s: a %s after %s", client->name, frame_type_name(header->type),
                  rules[client->mischief].name);
 }
@@ -375,11 +412,28 @@ static void on_change(void *context)
         go_away(client);
 }
 
+/* It is connected and has done its part. A server that stops has other things to do. */
+static void act_when_served(struct bad_client *client)
+{
+    if (client->is_going_away || life_is_stopping() ||
+        stream_state(&client->stream) != SIM_LINK_OPEN)
+        return;
+    if (client->mischief == HALVES && client->phase == PHASE_MISCHIEF)
+        send_halves(client);
+    else
+        sim_fail("answered", "%s: after %s: no answer in %d seconds", client->name,
+                 rules[client->mischief].name, ANSWER_SECONDS);
+}
+
 static void act(void *context, uint64_t alarm)
 {
     struct bad_client *client = context;
-    if (alarm != client->alarm || client->phase != PHASE_AWAY)
+    if (alarm != client->alarm || client->phase == PHASE_DONE)
         return;
+    if (client->phase != PHASE_AWAY) {
+        act_when_served(client);
+        return;
+    }
     if (is_finishing) {
         client->phase = PHASE_DONE;
         return;

@@ -377,10 +377,17 @@ static void write_prefix(const struct flight *flight, uint32_t bytes, enum sim_r
     sim_content_write(&flight->node->content, flight->offset, flight->data, bytes, reach);
 }
 
+/* Of a sector that was being written when the power went: rather few, where headers are. */
+static uint32_t torn_bytes(void)
+{
+    uint64_t bytes_max = sim_between(SIM_CHANCE_DISK, 1, SIM_SECTOR_BYTES - 1);
+    return (uint32_t)sim_between(SIM_CHANCE_DISK, 1, bytes_max);
+}
+
 static void crash_in_write(const struct flight *flight, enum sim_crash crash)
 {
-    enum { NOTHING, WHOLE, PREFIX, ONE_MISSING, FEW, HALF, MOST, MODE_COUNT };
-    uint64_t mode = sim_between(SIM_CHANCE_DISK, 0, crash == SIM_CRASH_KILL ? PREFIX : MOST);
+    enum { NOTHING, WHOLE, PREFIX, ONE_MISSING, FEW, HALF, MOST, TORN };
+    uint64_t mode = sim_between(SIM_CHANCE_DISK, 0, crash == SIM_CRASH_KILL ? PREFIX : TORN);
     uint32_t part =
         (uint32_t)sim_between(SIM_CHANCE_DISK, 0, (flight->bytes - 1) / SIM_SECTOR_BYTES) *
         SIM_SECTOR_BYTES;
@@ -412,8 +419,11 @@ static void crash_in_write(const struct flight *flight, enum sim_crash crash)
     case HALF:
         write_some_sectors(flight, 500);
         break;
-    default:
+    case MOST:
         write_some_sectors(flight, 900);
+        break;
+    default:
+        write_prefix(flight, part + torn_bytes(), reach);
         break;
     }
 }

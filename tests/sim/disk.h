@@ -11,8 +11,8 @@
  *     kill    kill -9: the content now stays; of each write in flight a prefix of sectors, or all,
  *             or nothing was made
  *     power   loss of power: of each sector not synced, the content now or the one on the medium;
- * of writes in flight any subset of sectors; of a folder's changes that were not synced the first
- * few, or none, or all */
+ *             of writes in flight any subset of sectors, or a prefix that ends inside a sector; of
+ *             a folder's changes that were not synced the first few, or none, or all */
 
 #include <stdbool.h>
 #include <stdint.h>

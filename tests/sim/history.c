@@ -293,6 +293,11 @@ void history_server_started(uint64_t state_hash)
         check_hash(state_hash, "after the start");
 }
 
+uint64_t history_last_time_ms(void)
+{
+    return witness_last_time_ms();
+}
+
 /* ---- the run ---- */
 
 void history_begin(const struct history_options *options)

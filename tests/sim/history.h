@@ -19,8 +19,10 @@
  *                   records known when it was asked and those on disk when it was answered, and no
  *                   answer is older than one that was read before it was asked
  *     expiry        none early, none confirmed after its deadline, none held for ever
- *     time          the records of an item are in the order of their times
+ *     time          the records of an item, and the groups of a core, are in the order of their
+ *                   times, and no record is later than its group
  *     log           what is written are groups that follow each other, of records that can be read
+ *                   and whose items are the core's
  *     replay        hash of the live state = of the replayed one = of the model fed with the log;
  *                   each record is legal where it stands
  *     answered      at the end, with faults healed, every call has its answer */
@@ -77,6 +79,9 @@ void history_server_ended(bool is_clean, uint64_t state_hash, uint64_t engine_no
 /* It has loaded and is about to serve: compares the state with what was noted. `state_hash` is the
  * sum over its cores. */
 void history_server_started(uint64_t state_hash);
+
+/* The last time in the log, of all that is on the disk: no clock may start before it. */
+uint64_t history_last_time_ms(void);
 
 /* An Update or a Create may have been done without an answer; a crash may have kept records that
  * nobody was told of: both are found in the log by history_server_started(). */

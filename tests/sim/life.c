@@ -22,6 +22,12 @@
 /* No turns without end: what a run needs is a hundredth of it. */
 enum { TURNS_MAX = 20 * 1000 * 1000, OVERSLEEP_MS_MAX = 1000 };
 
+/* How far a core's clock was from the wall clock, and how far that was from the monotonic one. */
+struct wall_gap {
+    uint64_t gap_ns;
+    uint64_t offset_ns;
+};
+
 struct process {
     struct server_options options;
     struct io *io; /* the main thread's */
@@ -29,6 +35,7 @@ struct process {
     struct server *server;
     uint64_t busy_until_ns[LOG_CORE_COUNT_MAX];
     uint64_t next_due_ms[LOG_CORE_COUNT_MAX]; /* that nothing kept it from, at its last turn */
+    struct wall_gap gaps[LOG_CORE_COUNT_MAX];
     bool has_stopped[LOG_CORE_COUNT_MAX];
     uint32_t running_count;
     bool is_serving;
@@ -193,6 +200,40 @@ static void note_time(const struct core *core)
         latest_ms = core->now_ms;
 }
 
+static struct wall_gap wall_gap_of(const struct core *core)
+{
+    const struct engine_clock *clock = &core->clock;
+    uint64_t offset_ns = sim_wall_ns() - sim_now_ns();
+    uint64_t wall_ns = clock->last_monotonic_ns + offset_ns;
+    return (struct wall_gap){
+        .gap_ns = clock->now_ns > wall_ns ? clock->now_ns - wall_ns : wall_ns - clock->now_ns,
+        .offset_ns = offset_ns,
+    };
+}
+
+/* The clock follows the wall clock: as long as nobody sets that, it comes no further from it. */
+static void check_steering(uint32_t index)
+{
+    const struct wall_gap before = process.gaps[index];
+    const struct wall_gap gap = wall_gap_of(server_core(process.server, index));
+    if (gap.offset_ns == before.offset_ns && gap.gap_ns > before.gap_ns)
+        sim_fail("time",
+                 "core %" PRIu32 ": its clock was %" PRIu64
+                 " ns from the wall clock and is %" PRIu64 " ns now",
+                 index, before.gap_ns, gap.gap_ns);
+    process.gaps[index] = gap;
+}
+
+/* All cores' clocks go on behind what any log tells. */
+static void check_first_time(uint32_t index)
+{
+    const struct core *core = server_core(process.server, index);
+    if (core->now_ms < history_last_time_ms())
+        sim_fail("time", "core %" PRIu32 " starts at %" PRIu64 ", and the log goes up to %" PRIu64,
+                 index, core->now_ms, history_last_time_ms());
+    process.gaps[index] = wall_gap_of(core);
+}
+
 enum life_state life_start(const struct server_options *options, struct life_refusal *refusal_out)
 {
     memset(&process, 0, sizeof process);
@@ -219,6 +260,8 @@ enum life_state life_start(const struct server_options *options, struct life_ref
     counts.starts++;
     state = LIFE_SERVING;
     history_server_started(process.state_hash);
+    for (uint32_t i = 0; i < options->core_count; i++)
+        check_first_time(i);
     return state;
 }
 
@@ -350,6 +393,7 @@ static void turn_core(uint32_t index)
         return;
     }
     note_time(turn.core);
+    check_steering(index);
     note_sleep(index);
     process.busy_until_ns[index] = sim_now_ns() + turn_takes_ns();
     if (turn.status == CORE_FAILED) {

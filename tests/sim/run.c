@@ -43,6 +43,7 @@ static struct run_result result;
 
 /* What may explain a refused start or a failed core. */
 static struct {
+    uint64_t life;       /* its number */
     uint32_t core_count; /* to start with */
     uint32_t served_core_count;
     bool is_disk_full;
@@ -146,6 +147,16 @@ static void end_life(enum sim_crash crash)
 {
     life_end(crash);
     forget_faults();
+}
+
+/* In the middle of a life, whose number it is: what was lacking is not lacking any more. */
+static void make_room(void *context, uint64_t life)
+{
+    (void)context;
+    if (life != faults.life || life_state() != LIFE_SERVING || !faults.is_disk_full)
+        return;
+    sim_trace("run: there is room on the disk again");
+    set_disk_room(false);
 }
 
 /* ---- clocks and pauses ---- */
@@ -351,6 +362,8 @@ static void live(void)
     uint64_t pause_ms = sim_in_range(SIM_CHANCE_FAULTS, plan.pause_ms);
     if (likely(plan.clock_step_permille))
         sim_at(sim_now_ns() + draw(0, life_us) * SIM_US, step_clock, NULL, 0);
+    if (faults.is_disk_full && likely(500))
+        sim_at(sim_now_ns() + draw(0, life_us) * SIM_US, make_room, NULL, faults.life);
     if (serve(life_us) != LIFE_SERVING || !likely(plan.pause_permille))
         return;
     sim_trace("run: nobody asks anything for %" PRIu64 " ms", pause_ms);
@@ -368,6 +381,7 @@ static void one_life(void)
     enum sim_crash crash = ending == SIM_ENDING_KILL    ? SIM_CRASH_KILL
                            : ending == SIM_ENDING_POWER ? SIM_CRASH_POWER
                                                         : any_crash();
+    faults.life++;
     if (likely(plan.flip_permille))
         start_with_damage();
     if (likely(plan.core_change_permille))

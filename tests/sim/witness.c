@@ -35,6 +35,7 @@ struct log {
     struct group *groups;
     uint32_t group_count, group_room;
     uint64_t next_lsn;
+    uint64_t last_time_ms; /* of the last group */
     /* the segment looked at last */
     uint64_t segment_number; /* 0: none */
     struct log_segment_header segment;
@@ -47,6 +48,7 @@ static struct witness {
     struct log *logs;
     uint32_t log_count, log_room;
     struct log_manifest manifest;
+    uint64_t last_time_ms; /* of all groups */
     uint8_t group[LOG_GROUP_BYTES_MAX];
 } witness;
 
@@ -134,6 +136,22 @@ static const char *group_wrong(const struct log *log, uint64_t offset, const uin
     return NULL;
 }
 
+/* Which core of an era has an item is told to clients (docs/protocol.md) and decides which logs can
+ * be read together: a server that reckoned otherwise would agree with itself, and with no other. */
+static void check_owner(const struct log *log, const struct stock_record *record)
+{
+    const bool is_item =
+        record->type == STOCK_RECORD_ITEM_CREATED || record->type == STOCK_RECORD_ITEM_UPDATED;
+    const uint64_t item_id = is_item ? record->item.item_id : record->hold.item_id;
+    for (uint32_t i = 0; i < witness.manifest.era_count; i++)
+        if (witness.manifest.eras[i].number == log->era &&
+            checksum64_u64(item_id, 0) % witness.manifest.eras[i].core_count != log->core)
+            sim_fail("log",
+                     "era %" PRIu64 " core %" PRIu32 " LSN %" PRIu64 ": item %" PRIu64
+                     " belongs to another core",
+                     log->era, log->core, record->lsn, item_id);
+}
+
 static void note_records(const struct log *log, const struct group *group, const uint8_t *payload)
 {
     uint32_t at = 0;
@@ -149,6 +167,12 @@ static void note_records(const struct log *log, const struct group *group, const
             sim_fail("log", "era %" PRIu64 " core %" PRIu32 " LSN %" PRIu64 ": no record: %s",
                      log->era, log->core, lsn, wrong);
         record.lsn = lsn++;
+        check_owner(log, &record);
+        if (record.time_ms > log->last_time_ms)
+            sim_fail("time",
+                     "era %" PRIu64 " core %" PRIu32 " LSN %" PRIu64 ": the record is of %" PRIu64
+                     ", after its group (%" PRIu64 ")",
+                     log->era, log->core, record.lsn, record.time_ms, log->last_time_ms);
         book_note_record(&record, log->era, log->core);
         at += bytes;
     }
@@ -183,6 +207,19 @@ static void add_group(struct log *log, uint64_t offset, const uint8_t *bytes,
         .record_count = header->record_count,
     };
     log->next_lsn += header->record_count;
+    if (header->durable_group + 1 != header->group_number)
+        sim_fail("log",
+                 "era %" PRIu64 " core %" PRIu32 ": group %" PRIu64 " names group %" PRIu64
+                 " as the last that was durable, and one write is in flight at most",
+                 log->era, log->core, header->group_number, header->durable_group);
+    if (header->time_ms < log->last_time_ms)
+        sim_fail("time",
+                 "era %" PRIu64 " core %" PRIu32 ": group %" PRIu64 " is of %" PRIu64
+                 ", before the group in front of it (%" PRIu64 ")",
+                 log->era, log->core, header->group_number, header->time_ms, log->last_time_ms);
+    log->last_time_ms = header->time_ms;
+    if (header->time_ms > witness.last_time_ms)
+        witness.last_time_ms = header->time_ms;
     note_records(log, group, bytes + LOG_GROUP_HEADER_BYTES);
 }
 
@@ -325,11 +362,17 @@ uint32_t witness_core_count(void)
     return manifest->era_count == 0 ? 0 : manifest->eras[manifest->era_count - 1].core_count;
 }
 
+uint64_t witness_last_time_ms(void)
+{
+    return witness.last_time_ms;
+}
+
 void witness_begin(void)
 {
     for (uint32_t i = 0; i < witness.log_count; i++)
         free(witness.logs[i].groups);
     witness.log_count = 0;
+    witness.last_time_ms = 0;
     witness.directory[0] = '\0';
     witness.manifest.era_count = 0;
     sim_disk_observe(observe);

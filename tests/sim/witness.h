@@ -5,10 +5,14 @@
  * healed log is torn, so that it does not share the mistakes of the engine's. What it finds goes to
  * book_note_record().
  *
- * Checks: "log" (what is written are groups that follow each other, of records that can be read)
- * and "durability" (what was once on the disk is there after a restart, unchanged). */
+ * Checks: "log" (what is written are groups that follow each other, of records that can be read
+ * and that belong to the core), "time" (of each core's groups, and of records in them) and
+ * "durability" (what was once on the disk is there after a restart, unchanged). */
 
 #include <stdint.h>
+
+/* The latest time that any group on the disk is of; 0 with none. */
+uint64_t witness_last_time_ms(void);
 
 /* A new run: forgets all logs and watches the disk. */
 void witness_begin(void);
