@@ -426,6 +426,13 @@ static void take_all(struct client *client)
         take_frame(client, &header, message);
 }
 
+/* The server closes a connection on which it serves when it is about to end, and says so. */
+static void require_end_was_told(const struct client *client)
+{
+    if (client->phase == PHASE_READY && !client->is_going_away && !life_is_stopping())
+        sim_fail("reply", "%s: its connection is closed without a word", client->name);
+}
+
 static void on_change(void *context)
 {
     struct client *client = context;
@@ -436,6 +443,8 @@ static void on_change(void *context)
         send_hello(client);
     if (link_state != SIM_LINK_BROKEN)
         take_all(client);
+    if (link_state == SIM_LINK_ENDED)
+        require_end_was_told(client);
     if (link_state == SIM_LINK_ENDED || link_state == SIM_LINK_BROKEN) {
         sim_trace("%s: its connection has %s", client->name,
                   link_state == SIM_LINK_ENDED ? "ended" : "broken");

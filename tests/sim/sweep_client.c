@@ -190,6 +190,8 @@ static void step(void)
         say_hello();
     if (link == SIM_LINK_OPEN || link == SIM_LINK_ENDED)
         take_frames();
+    if (link == SIM_LINK_ENDED && client.is_greeted && !life_is_stopping())
+        sim_fail("reply", "the connection is closed without a word");
     if (link == SIM_LINK_ENDED || link == SIM_LINK_BROKEN)
         sweep_client_leave();
 }
