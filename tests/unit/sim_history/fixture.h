@@ -135,10 +135,12 @@ static struct stock_options sale_tables(void)
                                   .hash_key = 1};
 }
 
-/* The record is in the log's open group, and nowhere else. */
+/* The record is in the log's open group, which is closed then or later, and nowhere else. */
 static inline void sale_append(const struct stock_record *record)
 {
     uint8_t bytes[STOCK_RECORD_BYTES_MAX];
+    if (sale.log.time_ms < record->time_ms)
+        sale.log.time_ms = record->time_ms;
     log_builder_record(&sale.log, bytes, stock_record_encode(record, bytes));
 }
 

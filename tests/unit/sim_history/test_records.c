@@ -137,6 +137,28 @@ Test(records, reservation_forgotten_too_early_is_found)
     EXPECT_FINDING("expiry", "retention", write_only(record));
 }
 
+Test(records, record_later_than_its_group_is_found)
+{
+    sale_open();
+    sale.now_ms += 10;
+    struct stock_record record = held(1);
+    sale_append(&record);
+    sale.log.time_ms = record.time_ms - 1;
+    EXPECT_FINDING("time", "after its group", sale_write());
+}
+
+Test(records, group_earlier_than_the_one_in_front_is_found)
+{
+    sale_open();
+    sale.now_ms += 10;
+    sale_reserve(1);
+    struct stock_record record = held(2);
+    record.time_ms -= 5;
+    sale_append(&record);
+    sale.log.time_ms = record.time_ms;
+    EXPECT_FINDING("time", "before the group in front", sale_write());
+}
+
 Test(records, item_created_twice_is_found)
 {
     sale_open();
