@@ -30,7 +30,7 @@ enum mischief {
     NO_FRAME,      /* bytes without any sense */
     OTHER_VERSION, /* in the header */
     UNKNOWN_TYPE,
-    FLAGS,             /* that must be zero */
+    FLAGS,             /* and other bytes that must be zero */
     TOO_LONG,          /* a length over the limit */
     STRANGER_TOO_LONG, /* a length over what is taken before Hello */
     WRONG_CHECKSUM,
@@ -198,7 +198,8 @@ static uint32_t encode_changed(uint32_t offset, uint8_t value, uint8_t *to)
 
 static uint32_t encode_mischief(enum mischief mischief, uint8_t *to)
 {
-    enum { VERSION_AT = 12, TYPE_AT = 13, FLAGS_AT = 14, LENGTH_AT = 16 };
+    enum { VERSION_AT = 12, TYPE_AT = 13, LENGTH_AT = 16 };
+    static const uint8_t zeros_at[] = {14, 15, 20, 21, 22, 23};
     static const uint8_t types[] = {FRAME_PING,        FRAME_CONFIRM,  FRAME_EXTEND_BATCH,
                                     FRAME_ITEM_UPDATE, FRAME_ITEM_GET, FRAME_ITEM_LIST,
                                     FRAME_STAT};
@@ -213,7 +214,7 @@ static uint32_t encode_mischief(enum mischief mischief, uint8_t *to)
     case UNKNOWN_TYPE:
         return encode_changed(TYPE_AT, 99, to);
     case FLAGS:
-        return encode_changed(FLAGS_AT, 1, to);
+        return encode_changed(zeros_at[draw(0, sizeof zeros_at - 1)], 1, to);
     case TOO_LONG:
         return encode_changed(LENGTH_AT + 3, 0x7F, to);
     case STRANGER_TOO_LONG:

@@ -397,13 +397,27 @@ static void read_item(const struct client_frame *frame, const Holdfast__V1__Item
         read_view(frame, m->item, &answer->view);
 }
 
+/* What a list tells of an item is what an ItemGet would have told. */
+static void read_listed(const struct client_frame *frame, const struct stock_item_view *view,
+                        struct client_answer *answers)
+{
+    for (uint32_t i = 0; i < frame->row_count; i++)
+        if (frame->rows[i].settings.item_id == view->settings.item_id)
+            answers[i] = (struct client_answer){
+                .reply = {.code = STOCK_OK}, .view = *view, .has_view = true};
+}
+
 /* A list says nothing about one moment, but each of its items must add up. */
-static void read_list(const struct client_frame *frame, const Holdfast__V1__ItemListResponse *m)
+static void read_list(const struct client_frame *frame, const Holdfast__V1__ItemListResponse *m,
+                      struct client_answer *answers)
 {
     check_code(frame, (int)m->result);
+    for (uint32_t i = 0; i < frame->row_count; i++)
+        answers[i] = (struct client_answer){.is_missing = true};
     for (size_t i = 0; i < m->n_items; i++) {
         struct stock_item_view view;
         read_view(frame, m->items[i], &view);
+        read_listed(frame, &view, answers);
         bool is_limited = view.settings.stock != STOCK_UNLIMITED;
         if (is_limited &&
             view.available + (int64_t)view.held + (int64_t)view.sold != view.settings.stock)
@@ -420,7 +434,7 @@ void client_frame_read(const struct client_frame *frame, const ProtobufCMessage 
 {
     const void *m = reply;
     for (uint32_t i = 0; i < frame->row_count; i++)
-        answers_out[i].has_view = false;
+        answers_out[i].has_view = answers_out[i].is_missing = false;
     switch (frame->type) {
     case FRAME_PING:
         require(((const Holdfast__V1__PingResponse *)m)->payload == frame->number, frame,
@@ -430,10 +444,11 @@ void client_frame_read(const struct client_frame *frame, const ProtobufCMessage 
         const Holdfast__V1__StatResponse *stat = m;
         require(stat->result != HOLDFAST__V1__RESULT__RESULT_OK || stat->core == frame->number,
                 frame, "another core than was asked");
+        history_hear_of_log(stat->core, stat->log_last_lsn);
         break;
     }
     case FRAME_ITEM_LIST:
-        read_list(frame, m);
+        read_list(frame, m, answers_out);
         break;
     case FRAME_ITEM_CREATE:
     case FRAME_ITEM_UPDATE:

@@ -16,7 +16,9 @@ struct client_frame {
     uint8_t type; /* enum frame_type */
     uint8_t ask;  /* enum sim_ask */
     uint8_t attempts;
-    uint32_t row_count; /* of those that the history knows; 0 for ITEM_LIST, STAT, PING */
+    /* Of those that the history knows: of ITEM_LIST some items that may be in it, none of STAT and
+     * PING. */
+    uint32_t row_count;
     struct history_call rows[SIM_ROWS_MAX];
     uint32_t calls[SIM_ROWS_MAX]; /* their numbers in the history */
     /* ITEM_LIST, STAT: the core; PING: the payload */
@@ -28,6 +30,7 @@ struct client_answer {
     struct stock_reply reply;
     struct stock_item_view view;
     bool has_view;
+    bool is_missing; /* the list does not have this item */
 };
 
 /* Chooses a type for what the frame asks: single or columns. */

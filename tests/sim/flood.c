@@ -14,6 +14,7 @@
 
 enum {
     HELLO_REQUEST = 1,
+    TRIED_ITEM = 7700,     /* and on: what is only tried out and must never come to be */
     RESERVATION_HIGH = 77, /* of ids that nobody has: to ask for an overdue hold would end it */
     FIRST_REQUEST = 10,    /* of a burst; they count up from it */
     FRAME_BYTES_MAX = 4096,
@@ -23,8 +24,9 @@ enum {
 
 enum phase { PHASE_AWAY, PHASE_CONNECTING, PHASE_GREETING, PHASE_WAITING, PHASE_DONE };
 
-static const uint8_t kinds[] = {FRAME_GET,       FRAME_GET,  FRAME_GET_BATCH, FRAME_GET_BATCH,
-                                FRAME_ITEM_LIST, FRAME_STAT, FRAME_ITEM_GET,  FRAME_PING};
+static const uint8_t kinds[] = {FRAME_GET,       FRAME_GET,       FRAME_GET_BATCH,
+                                FRAME_GET_BATCH, FRAME_ITEM_LIST, FRAME_STAT,
+                                FRAME_ITEM_GET,  FRAME_PING,      FRAME_ITEM_CREATE};
 
 struct flood_client {
     char name[20];
@@ -107,6 +109,15 @@ static uint32_t encode_request(const struct flood_client *client, uint64_t reque
         Holdfast__V1__ItemListRequest m = HOLDFAST__V1__ITEM_LIST_REQUEST__INIT;
         m.core = (uint32_t)draw(0, client->core_count - 1);
         return encode(&m.base, FRAME_ITEM_LIST, request_id, to);
+    }
+    case FRAME_ITEM_CREATE: {
+        Holdfast__V1__ItemSettings settings = HOLDFAST__V1__ITEM_SETTINGS__INIT;
+        Holdfast__V1__ItemCreateRequest m = HOLDFAST__V1__ITEM_CREATE_REQUEST__INIT;
+        settings.item_id = draw(TRIED_ITEM, TRIED_ITEM + 100);
+        settings.stock = 1;
+        m.settings = &settings;
+        m.validate_only = true;
+        return encode(&m.base, FRAME_ITEM_CREATE, request_id, to);
     }
     case FRAME_STAT: {
         Holdfast__V1__StatRequest m = HOLDFAST__V1__STAT_REQUEST__INIT;

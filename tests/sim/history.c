@@ -233,6 +233,14 @@ void history_give_up(uint32_t call_number)
     book.counts.unknown++;
 }
 
+void history_hear_of_log(uint32_t core, uint64_t last_lsn)
+{
+    if (book.options.is_sync && last_lsn > witness_last_lsn(core))
+        sim_fail("durability",
+                 "core %" PRIu32 " tells of LSN %" PRIu64 ", and the disk has those up to %" PRIu64,
+                 core, last_lsn, witness_last_lsn(core));
+}
+
 bool book_code_is_decided(uint8_t code)
 {
     switch (code) {

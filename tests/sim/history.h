@@ -67,6 +67,9 @@ uint32_t history_ask(const struct history_call *call, uint64_t engine_now_ms);
 void history_answer(uint32_t call, const struct stock_reply *reply,
                     const struct stock_item_view *view, uint64_t engine_now_ms);
 
+/* A Stat was read that has seen all of a core's log, up to this LSN. */
+void history_hear_of_log(uint32_t core, uint64_t last_lsn);
+
 /* The connection is gone: no answer will come, and the row was done once or not at all. */
 void history_give_up(uint32_t call);
 

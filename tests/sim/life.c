@@ -315,8 +315,22 @@ static void run_destroy(void *context)
     io_destroy(&process.io);
 }
 
+/* What the cores count of each other's jobs bounds what they may ask: a count that does not come
+ * down shuts them off in the end. */
+static void check_nothing_is_out(void)
+{
+    for (uint32_t i = 0; i < process.options.core_count; i++)
+        for (uint32_t to = 0; to < process.options.core_count; to++)
+            if (server_core(process.server, i)->port.outstanding[to] != 0)
+                sim_fail("leak",
+                         "after a clean stop core %" PRIu32 " counts %" PRIu32
+                         " jobs that are at core %" PRIu32,
+                         i, server_core(process.server, i)->port.outstanding[to], to);
+}
+
 static void has_stopped(void)
 {
+    check_nothing_is_out();
     if (!sim_engine_run(run_destroy, NULL)) {
         state = LIFE_CRASHED;
         return;
@@ -374,6 +388,28 @@ static void check_sleep(uint32_t index)
                  index, core->now_ms, now_ms, process.next_due_ms[index]);
 }
 
+/* What others sent and it has not taken yet. */
+static uint32_t waiting_jobs(uint32_t index)
+{
+    const struct exchange *exchange = server_core(process.server, index)->port.exchange;
+    uint32_t count = 0;
+    for (uint32_t from = 0; from < exchange->core_count; from++) {
+        const struct queue *queue = &exchange->queues[from * exchange->core_count + index];
+        count += queue->tail - queue->head;
+    }
+    return count;
+}
+
+/* A core that leaves jobs for its next turn goes on at once, or when the disk has made room. */
+static void check_leaves_no_jobs(uint32_t index)
+{
+    const struct core *core = server_core(process.server, index);
+    if (!core->lacks_log_room && waiting_jobs(index) > 0 &&
+        sim_io_ready_ns(core->io) > sim_now_ns())
+        sim_fail("answered", "core %" PRIu32 " sleeps over %" PRIu32 " jobs of other cores", index,
+                 waiting_jobs(index));
+}
+
 static void note_sleep(uint32_t index)
 {
     const struct core *core = server_core(process.server, index);
@@ -403,6 +439,8 @@ static void turn_core(uint32_t index)
         process.has_stopped[index] = true;
         if (--process.running_count == 0)
             has_stopped();
+    } else {
+        check_leaves_no_jobs(index);
     }
 }
 

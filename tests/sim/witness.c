@@ -362,6 +362,15 @@ uint32_t witness_core_count(void)
     return manifest->era_count == 0 ? 0 : manifest->eras[manifest->era_count - 1].core_count;
 }
 
+uint64_t witness_last_lsn(uint32_t core)
+{
+    uint64_t last_lsn = 0;
+    for (uint32_t i = 0; i < witness.log_count; i++)
+        if (witness.logs[i].core == core && witness.logs[i].next_lsn - 1 > last_lsn)
+            last_lsn = witness.logs[i].next_lsn - 1;
+    return last_lsn;
+}
+
 uint64_t witness_last_time_ms(void)
 {
     return witness.last_time_ms;

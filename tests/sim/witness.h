@@ -11,6 +11,9 @@
 
 #include <stdint.h>
 
+/* The last LSN on the disk of this core's log, in whatever era it is highest. */
+uint64_t witness_last_lsn(uint32_t core);
+
 /* The latest time that any group on the disk is of; 0 with none. */
 uint64_t witness_last_time_ms(void);
 
