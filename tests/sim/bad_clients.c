@@ -106,7 +106,6 @@ struct bad_client {
     enum mischief mischief;
     struct sim_stream stream;
     uint64_t alarm;
-    bool is_going_away;
     uint32_t halves_sent;
     uint32_t half_bytes; /* of the frame in hand, sent already */
 };
@@ -274,7 +273,6 @@ static void go_away(struct bad_client *client)
 {
     stream_close(&client->stream, false);
     client->phase = is_finishing ? PHASE_DONE : PHASE_AWAY;
-    client->is_going_away = false;
     if (!is_finishing)
         set_alarm(client, sim_spread(SIM_CHANCE_CLIENTS, 100, AWAY_US_MAX) * SIM_US);
 }
@@ -366,7 +364,7 @@ static void take_frame(struct bad_client *client, const struct frame_header *hea
     if (header->type == FRAME_ERROR)
         take_error(client, header, (const void *)message);
     else if (header->type == FRAME_GO_AWAY)
-        client->is_going_away = true;
+        sim_trace("%s: is told to go away", client->name);
     else if (is_hello && rules[client->mischief].is_greeted)
         do_mischief(client);
     else if (is_hello || is_ping)
@@ -382,7 +380,7 @@ static void take_end(struct bad_client *client)
 {
     bool was_served = client->phase == PHASE_PINGING ||
                       (client->phase == PHASE_MISCHIEF && rules[client->mischief].is_greeted);
-    if (was_served && !client->is_going_away && !life_is_stopping())
+    if (was_served && !life_was_asked_to_stop(client->stream.server))
         sim_fail("reply", "%s: the connection ends without a word after %s", client->name,
                  rules[client->mischief].name);
     go_away(client);
@@ -416,7 +414,7 @@ static void on_change(void *context)
 /* It is connected and has done its part. A server that stops has other things to do. */
 static void act_when_served(struct bad_client *client)
 {
-    if (client->is_going_away || life_is_stopping() ||
+    if (life_is_stopping() || life_was_asked_to_stop(client->stream.server) ||
         stream_state(&client->stream) != SIM_LINK_OPEN)
         return;
     if (client->mischief == HALVES && client->phase == PHASE_MISCHIEF)
@@ -468,7 +466,6 @@ void bad_clients_begin(const struct sim_plan *new_plan)
         client->stream.owner = client->name;
         snprintf(client->name, sizeof client->name, "bad client %" PRIu32, i);
         client->phase = PHASE_AWAY;
-        client->is_going_away = false;
         client->alarm = 0;
         set_alarm(client, draw(1, 1000) * SIM_US);
     }

@@ -436,7 +436,7 @@ static void take_all(struct client *client)
 /* The server closes a connection on which it serves when it is about to end, and says so. */
 static void require_end_was_told(const struct client *client)
 {
-    if (client->phase == PHASE_READY && !client->is_going_away && !life_is_stopping())
+    if (client->phase == PHASE_READY && !life_was_asked_to_stop(client->stream.server))
         sim_fail("reply", "%s: its connection is closed without a word", client->name);
 }
 

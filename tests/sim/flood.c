@@ -33,7 +33,6 @@ struct flood_client {
     enum phase phase;
     struct sim_stream stream;
     uint64_t alarm;
-    bool is_going_away;
     uint32_t core_count;
     uint8_t kind; /* enum frame_type, of the burst */
     uint32_t asked_count, answered_count;
@@ -217,7 +216,6 @@ static void take_frame(struct flood_client *client, const struct frame_header *h
         send_burst(client);
     } else if (header->type == FRAME_GO_AWAY) {
         sim_trace("%s: is told to go away", client->name);
-        client->is_going_away = true;
     } else {
         take_answer(client, header, message);
     }
@@ -237,7 +235,7 @@ static void on_change(void *context)
            (message = stream_next(&client->stream, &header)) != NULL)
         take_frame(client, &header, message);
     if (client->stream.link != NULL && link_state == SIM_LINK_ENDED &&
-        client->phase == PHASE_WAITING && !client->is_going_away && !life_is_stopping())
+        client->phase == PHASE_WAITING && !life_was_asked_to_stop(client->stream.server))
         sim_fail("reply", "%s: its connection is closed without a word", client->name);
     if (client->stream.link != NULL &&
         (link_state == SIM_LINK_ENDED || link_state == SIM_LINK_BROKEN))
@@ -256,7 +254,6 @@ static void act(void *context, uint64_t alarm)
         return;
     }
     client->phase = PHASE_CONNECTING;
-    client->is_going_away = false;
     stream_open(&client->stream, on_change, client);
 }
 

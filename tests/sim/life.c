@@ -49,6 +49,7 @@ static struct process process;
 static struct life_pace pace;
 static enum life_state state;
 static uint64_t latest_ms;
+static uint64_t asked_to_stop; /* number of the last start that was; 0: none */
 static struct life_counts counts;
 
 void life_begin(const struct life_pace *new_pace)
@@ -58,6 +59,7 @@ void life_begin(const struct life_pace *new_pace)
     pace = *new_pace;
     state = LIFE_DOWN;
     latest_ms = 0;
+    asked_to_stop = 0;
 }
 
 enum life_state life_state(void)
@@ -68,6 +70,11 @@ enum life_state life_state(void)
 bool life_is_stopping(void)
 {
     return process.is_stopping;
+}
+
+bool life_was_asked_to_stop(uint64_t start)
+{
+    return start != 0 && start == asked_to_stop;
 }
 
 uint64_t life_now_ms(void)
@@ -302,6 +309,7 @@ void life_ask_stop(void)
 {
     sim_trace("server: is asked to stop");
     process.is_stopping = true;
+    asked_to_stop = counts.starts;
     if (!sim_engine_run(run_ask_stop, NULL))
         state = LIFE_CRASHED;
 }

@@ -47,6 +47,10 @@ enum life_state life_run(uint64_t until_ns);
 void life_ask_stop(void);
 bool life_is_stopping(void);
 
+/* Was the server of this start (life_counts().starts, counted from 1) ever asked to stop? One that
+ * was does not wait for ever until its clients have read all answers. */
+bool life_was_asked_to_stop(uint64_t start);
+
 /* The end of the process that serves, crashed, failed or was refused: everything of it is gone, and
  * the disk has what this kind of end leaves. */
 void life_end(enum sim_crash crash);

@@ -1,6 +1,7 @@
 #include "stream.h"
 
 #include "base/assert.h"
+#include "life.h"
 #include "world.h"
 
 #include <string.h>
@@ -26,6 +27,7 @@ void stream_open(struct sim_stream *stream, void (*on_change)(void *context), vo
 {
     hf_assert(stream->link == NULL);
     stream->used = 0;
+    stream->server = 0;
     stream->link = sim_link_connect(on_change, context);
 }
 
@@ -45,6 +47,8 @@ enum sim_link_state stream_state(const struct sim_stream *stream)
 
 void stream_send(struct sim_stream *stream, const uint8_t *bytes, uint32_t bytes_count)
 {
+    if (stream->server == 0) /* the first words, as soon as somebody listens */
+        stream->server = life_counts().starts;
     sim_link_send(stream->link, bytes, bytes_count);
 }
 
@@ -68,7 +72,7 @@ const ProtobufCMessage *stream_next(struct sim_stream *stream, struct frame_head
                                            header_out, &need_bytes);
     if (status == FRAME_INCOMPLETE) {
         bool is_over = sim_link_state(stream->link) == SIM_LINK_ENDED;
-        if (is_over && stream->used > 0)
+        if (is_over && stream->used > 0 && !life_was_asked_to_stop(stream->server))
             sim_fail("reply", "%s: the stream ends in the middle of a frame", stream->owner);
         return NULL;
     }
