@@ -61,6 +61,34 @@ Test(turn, no_answer_leaves_in_the_turn_that_appends_its_record)
     cr_expect_eq(wal_durable_lsn(core->wal), last_lsn + 1);
 }
 
+/* Creates an item and asks for the first of all items, in one piece, so that one turn takes both.
+ */
+static void send_create_and_list(uint64_t item_id)
+{
+    uint8_t bytes[1024];
+    Holdfast__V1__ItemSettings settings = HOLDFAST__V1__ITEM_SETTINGS__INIT;
+    Holdfast__V1__ItemCreateRequest create = HOLDFAST__V1__ITEM_CREATE_REQUEST__INIT;
+    Holdfast__V1__ItemListRequest list = HOLDFAST__V1__ITEM_LIST_REQUEST__INIT;
+    settings.item_id = item_id;
+    create.settings = &settings;
+    list.count_max = 1;
+    size_t used = message_encode_frame(&create.base, FRAME_ITEM_CREATE, 2, bytes, sizeof bytes);
+    used += message_encode_frame(&list.base, FRAME_ITEM_LIST, 3, bytes + used, sizeof bytes - used);
+    cr_assert_eq(send(client.fd, bytes, used, MSG_NOSIGNAL), (ssize_t)used);
+}
+
+Test(turn, a_list_that_says_there_is_more_waits_for_the_record_of_what_there_is)
+{
+    start(1, 0);
+    play_create(&play, &client, 1, 1);
+    send_create_and_list(2);
+    play_receive(&play, &client, FRAME_ITEM_CREATE + FRAME_REPLY); /* not the list */
+    const Holdfast__V1__ItemListResponse *list =
+        play_receive(&play, &client, FRAME_ITEM_LIST + FRAME_REPLY);
+    cr_expect_eq(list->n_items, 1);
+    cr_expect(list->has_more);
+}
+
 /* ---- want of room ---- */
 
 /* Makes turns of a core until a frame has come that it has not taken. */
@@ -111,6 +139,43 @@ Test(turn, a_frame_that_found_no_job_is_taken_when_jobs_have_ended)
     play_receive(&play, &client, FRAME_GET + FRAME_REPLY);
 }
 
+/* Its own job is there and that of one core, but none for the other. */
+Test(turn, a_frame_that_found_too_few_jobs_for_its_parts_keeps_none)
+{
+    start(3, 0);
+    uint64_t item_ids[] = {play_item_of(&play, 1), play_item_of(&play, 2)};
+    uint64_t id = 77;
+    play_create(&play, &client, item_ids[0], 1);
+    play_create(&play, &client, item_ids[1], 1);
+    struct core *core = play_core(&play, 0);
+    struct job *job_of_two_rows = job_acquire_rows(&core->jobs, 2);
+    take_all_jobs(core);
+    job_release(&core->jobs, job_of_two_rows);
+    job_release(&core->jobs, job_list_pop(&core->waiting));
+    uint32_t job_count_before = job_count(&core->jobs);
+
+    Holdfast__V1__GetBatchRequest request = HOLDFAST__V1__GET_BATCH_REQUEST__INIT;
+    request.row_count = 2;
+    request.n_item_id = 2;
+    request.item_id = item_ids;
+    request.n_reservation_id_low = 1;
+    request.reservation_id_low = &id;
+    play_send(&client, FRAME_GET_BATCH, 6, &request.base);
+    turn_until_frame_waits(0);
+    for (int turn = 0; turn < 10; turn++)
+        play_turn(&play, 0);
+    cr_assert(net_has_frames(core->net), "the frame was taken with too few jobs");
+    cr_expect_eq(job_count(&core->jobs), job_count_before);
+
+    for (struct job *job = core->waiting.head; job != NULL; job = job->next)
+        job->wait_lsn = 0;
+    const Holdfast__V1__ReservationBatchResponse *answer =
+        play_receive(&play, &client, FRAME_GET_BATCH + FRAME_REPLY);
+    cr_expect_eq(answer->row_count, 2);
+    cr_expect_eq(answer->n_result, 1);
+    cr_expect_eq(answer->result[0], HOLDFAST__V1__RESULT__RESULT_UNKNOWN_RESERVATION);
+}
+
 /* ---- a turn's work is bounded ---- */
 
 static void send_get_batch(uint64_t item_id, uint32_t row_count)
@@ -149,13 +214,14 @@ Test(turn, rows_from_other_cores_are_worked_off_in_slices)
 
 Test(turn, hashing_the_state_ends_the_turn)
 {
-    enum { FRAMES = 8, HOLDS = 5000 };
+    enum { FRAMES = 8, HOLDS = 5000, AT_ONCE = 100 };
     start(1, 0);
     play_create(&play, &client, 1, HOLDS);
     struct core *core = play_core(&play, 0);
     for (uint64_t i = 1; i <= HOLDS; i++) {
         play_send_reserve(&client, 1, i);
-        play_receive(&play, &client, FRAME_RESERVE + FRAME_REPLY);
+        for (int answer = 0; i % AT_ONCE == 0 && answer < AT_ONCE; answer++)
+            play_receive(&play, &client, FRAME_RESERVE + FRAME_REPLY);
     }
     uint64_t frames_before = core->counts.frames;
     for (int i = 0; i < FRAMES; i++) {
