@@ -217,7 +217,7 @@ static void *take_mapping(size_t bytes)
 static void put_mapping(void *memory, size_t bytes)
 {
     int failed = 0;
-    if (spares.count >= SPARE_MAPPINGS_MAX) {
+    if (spares.count == SPARE_MAPPINGS_MAX) {
         failed = munmap(memory, bytes);
     } else {
         if (bytes <= CLEARED_BYTES_MAX)
