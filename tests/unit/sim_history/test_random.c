@@ -2,8 +2,6 @@
 
 #include "random.h"
 
-#include <time.h>
-
 /* Histories made by chance: many clients, groups and answers that are late, crashes. The engine in
  * them is right, so nothing may be found; and the same with one mistake in it, which must be. */
 
@@ -193,18 +191,4 @@ Test(random, second_ok_is_found)
 {
     EXPECT_FINDING("exactly-once", "done before",
                    play_history(5, CALLS_MAX, MISTAKE_SECOND_ANSWER));
-}
-
-/* The time is printed, not judged: 10^5 crashes are a matter of minutes while it is below 5 us. */
-Test(random, time_for_2000_calls_is_told)
-{
-    struct timespec begin;
-    struct timespec end;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
-    play_history(9, 2000, MISTAKE_NONE);
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
-    double us =
-        (double)(end.tv_sec - begin.tv_sec) * 1e6 + (double)(end.tv_nsec - begin.tv_nsec) / 1e3;
-    cr_log_warn("%.2f us for each call, with the play itself (%u records)", us / 2000,
-                (unsigned)history_counts().records);
 }
