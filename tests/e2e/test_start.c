@@ -506,15 +506,44 @@ static void blocked_io_uring_is_explained(void)
  * Signals
  * ---------------------------------------------------------------------------------------------- */
 
+/* The signals that a process has handlers for; 0 when it can't be told. */
+static uint64_t signals_caught(pid_t pid)
+{
+    char path[64];
+    char line[256];
+    uint64_t caught = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        return 0;
+    while (fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, "SigCgt:", 7) == 0)
+            caught = strtoull(line + 7, NULL, 16);
+    fclose(file);
+    return caught;
+}
+
+/* On a busy machine a process may take its time to get to main(). */
+static void wait_until_sigterm_is_heard(pid_t pid)
+{
+    for (int i = 0; i < 10000; i++) {
+        if ((signals_caught(pid) >> (SIGTERM - 1) & 1) != 0)
+            return;
+        check_sleep_ms(1);
+    }
+    check(false, "the server does not listen to SIGTERM");
+}
+
 static void sigterm_while_loading_ends_cleanly_and_keeps_everything(void)
 {
     const uint32_t reservations = check_is_sanitized() ? 20000 : 400000;
     const struct server_options options = options_on("load");
     const uint64_t hash = fill(&options, reservations);
-    for (int delay_ms = 20; delay_ms <= 100; delay_ms += 20) {
+    for (int delay_ms = 0; delay_ms <= 80; delay_ms += 20) {
         struct server_process server;
         uint64_t at_stop = 0;
         server_spawn(&server, &options, fixture.scratch);
+        wait_until_sigterm_is_heard(server.pid);
         check_sleep_ms(delay_ms);
         server_signal(&server, SIGTERM);
         check_must(server_wait_exit(&server, 60000), "it has not ended");
