@@ -121,17 +121,17 @@ enum {
 
 /* Descriptor or negative errno. Never waits and follows no link at the path's end: what is neither
  * a regular file nor, with IO_FILE_DIRECTORY, a directory is -ENXIO (-ENOTDIR). */
-int io_file_open(struct io *io, const char *path, uint32_t flags);
+int io_file_open_now(struct io *io, const char *path, uint32_t flags);
 /* Exactly `bytes`, or a negative errno (-ENODATA at the end of the file). */
-int io_file_read(struct io *io, int fd, void *buffer, size_t bytes, uint64_t offset);
+int io_file_read_now(struct io *io, int fd, void *buffer, size_t bytes, uint64_t offset);
 int io_file_write_now(struct io *io, int fd, const void *buffer, size_t bytes, uint64_t offset);
 int io_file_sync_now(struct io *io, int fd);
 /* Size in bytes or negative errno. */
 int64_t io_file_size(struct io *io, int fd);
 /* Reserves the space, so that running out of it shows now: -ENOSPC. Sets the size. */
-int io_file_allocate(struct io *io, int fd, uint64_t bytes);
-int io_file_rename(struct io *io, const char *from, const char *to);
-int io_file_remove(struct io *io, const char *path);
+int io_file_allocate_now(struct io *io, int fd, uint64_t bytes);
+int io_file_rename_now(struct io *io, const char *from, const char *to);
+int io_file_remove_now(struct io *io, const char *path);
 int io_directory_create(struct io *io, const char *path); /* 0 when it is there already */
 /* Makes names created in, renamed in or removed from the directory durable. */
 int io_directory_sync(struct io *io, const char *path);

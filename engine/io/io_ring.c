@@ -587,7 +587,7 @@ static int open_directory(const char *path)
 }
 
 /* O_NONBLOCK is for the opening alone: a pipe's waits for its other end. */
-int io_file_open(struct io *io, const char *path, uint32_t flags)
+int io_file_open_now(struct io *io, const char *path, uint32_t flags)
 {
     (void)io;
     struct stat status;
@@ -610,7 +610,7 @@ int io_file_open(struct io *io, const char *path, uint32_t flags)
     return fd;
 }
 
-int io_file_read(struct io *io, int fd, void *buffer, size_t bytes, uint64_t offset)
+int io_file_read_now(struct io *io, int fd, void *buffer, size_t bytes, uint64_t offset)
 {
     (void)io;
     size_t done = 0;
@@ -654,7 +654,7 @@ int64_t io_file_size(struct io *io, int fd)
     return fstat(fd, &status) == 0 ? status.st_size : -errno;
 }
 
-int io_file_allocate(struct io *io, int fd, uint64_t bytes)
+int io_file_allocate_now(struct io *io, int fd, uint64_t bytes)
 {
     (void)io;
     int result;
@@ -669,13 +669,13 @@ int io_file_allocate(struct io *io, int fd, uint64_t bytes)
     return ftruncate(fd, (off_t)bytes) == 0 ? 0 : -errno;
 }
 
-int io_file_rename(struct io *io, const char *from, const char *to)
+int io_file_rename_now(struct io *io, const char *from, const char *to)
 {
     (void)io;
     return rename(from, to) == 0 ? 0 : -errno;
 }
 
-int io_file_remove(struct io *io, const char *path)
+int io_file_remove_now(struct io *io, const char *path)
 {
     (void)io;
     return unlink(path) == 0 ? 0 : -errno;
@@ -695,7 +695,7 @@ int io_directory_create(struct io *io, const char *path)
 
 int io_directory_sync(struct io *io, const char *path)
 {
-    int fd = io_file_open(io, path, IO_FILE_DIRECTORY);
+    int fd = io_file_open_now(io, path, IO_FILE_DIRECTORY);
     if (fd < 0)
         return fd;
     int error = io_file_sync_now(io, fd);

@@ -157,10 +157,10 @@ static enum data_directory_status make_era(struct data_directory *directory, uin
 
 static int write_new_file(struct io *io, const char *path, const void *content, size_t bytes)
 {
-    int error = io_file_remove(io, path);
+    int error = io_file_remove_now(io, path);
     if (error != 0 && error != -ENOENT)
         return error;
-    int fd = io_file_open(io, path, IO_FILE_CREATE);
+    int fd = io_file_open_now(io, path, IO_FILE_CREATE);
     if (fd < 0)
         return fd;
     error = io_file_write_now(io, fd, content, bytes, 0);
@@ -181,7 +181,7 @@ static enum data_directory_status write_manifest(struct data_directory *director
     size_t bytes = log_manifest_encode(&directory->manifest, content);
     int error = write_new_file(directory->io, new_path, content, bytes);
     if (error == 0)
-        error = io_file_rename(directory->io, new_path, path);
+        error = io_file_rename_now(directory->io, new_path, path);
     if (error != 0)
         return fail(directory->message, path, "write this file", error);
     return sync_folder(directory->io, directory->path, directory->message);
@@ -280,7 +280,7 @@ static enum data_directory_status make_data_folder(struct data_directory *direct
     if (error == 0)
         return DATA_DIRECTORY_OK;
     parent_path_of(directory->path, parent);
-    int fd = error == -ENOENT ? io_file_open(directory->io, parent, IO_FILE_DIRECTORY) : -1;
+    int fd = error == -ENOENT ? io_file_open_now(directory->io, parent, IO_FILE_DIRECTORY) : -1;
     if (fd < 0)
         return fail(directory->message, directory->path, "make this folder", error);
     io_close(directory->io, fd);
@@ -317,7 +317,7 @@ static enum data_directory_status look_into(struct data_directory *directory,
 
 static enum data_directory_status lock(struct data_directory *directory)
 {
-    int fd = io_file_open(directory->io, directory->path, IO_FILE_DIRECTORY);
+    int fd = io_file_open_now(directory->io, directory->path, IO_FILE_DIRECTORY);
     if (fd < 0)
         return fail(directory->message, directory->path, "open this folder", fd);
     int error = io_file_lock(directory->io, fd);
@@ -340,7 +340,7 @@ static enum data_directory_status read_manifest(struct data_directory *directory
     char content[LOG_MANIFEST_BYTES_MAX];
     char path[PATH_BYTES];
     path_of(directory, "MANIFEST", path);
-    int fd = io_file_open(directory->io, path, IO_FILE_READ);
+    int fd = io_file_open_now(directory->io, path, IO_FILE_READ);
     if (fd < 0)
         return fail(directory->message, path, "open this file", fd);
     int64_t bytes = io_file_size(directory->io, fd);
@@ -348,7 +348,7 @@ static enum data_directory_status read_manifest(struct data_directory *directory
     if (bytes > (int64_t)sizeof content)
         bytes = (int64_t)sizeof content; /* which the decoder finds too long */
     if (error == 0)
-        error = io_file_read(directory->io, fd, content, (size_t)bytes, 0);
+        error = io_file_read_now(directory->io, fd, content, (size_t)bytes, 0);
     io_close(directory->io, fd);
     if (error != 0)
         return fail(directory->message, path, "read this file", error);
@@ -521,7 +521,7 @@ static int open_file(struct reading *reading, const char *name, uint32_t flags)
 {
     char path[PATH_BYTES + LOG_NAME_BYTES_MAX];
     text(path, sizeof path, "%s/%s", reading->core_path, name);
-    return io_file_open(reading->io, path, flags);
+    return io_file_open_now(reading->io, path, flags);
 }
 
 static void note_segment(void *context, const char *name)
@@ -617,7 +617,7 @@ static int read_segment(void *context, uint32_t segment_index, uint64_t offset, 
             return reading->fd;
         reading->fd_index = segment_index;
     }
-    return io_file_read(reading->io, reading->fd, buffer, bytes, offset);
+    return io_file_read_now(reading->io, reading->fd, buffer, bytes, offset);
 }
 
 /* ---- healing a torn tail ---- */

@@ -153,14 +153,14 @@ static int create_segment(struct wal *wal, uint64_t number)
 {
     char path[FILE_PATH_BYTES];
     segment_path(wal, number, path);
-    int fd = io_file_open(wal->io, path, IO_FILE_CREATE | IO_FILE_DIRECT);
+    int fd = io_file_open_now(wal->io, path, IO_FILE_CREATE | IO_FILE_DIRECT);
     if (fd < 0)
         return fd;
-    int error = io_file_allocate(wal->io, fd, wal->options.segment_bytes);
+    int error = io_file_allocate_now(wal->io, fd, wal->options.segment_bytes);
     if (error == 0)
         return fd;
     io_close(wal->io, fd);
-    (void)io_file_remove(wal->io, path);
+    (void)io_file_remove_now(wal->io, path);
     return error;
 }
 
@@ -208,7 +208,7 @@ static void spare_give_back(struct wal *wal, int32_t result)
     char path[FILE_PATH_BYTES];
     segment_path(wal, wal->spare.number, path);
     io_close(wal->io, wal->spare.fd);
-    (void)io_file_remove(wal->io, path);
+    (void)io_file_remove_now(wal->io, path);
     spare_lacks_room(wal, result);
 }
 
@@ -421,7 +421,7 @@ static int remove_unused_segments(struct wal *wal, uint64_t used_count)
     for (; number > used_count && error == 0; number--) {
         char path[FILE_PATH_BYTES];
         segment_path(wal, number, path);
-        error = io_file_remove(wal->io, path);
+        error = io_file_remove_now(wal->io, path);
         if (error == 0 && number - 1 > used_count)
             error = io_directory_sync(wal->io, wal->core_path);
     }
@@ -459,7 +459,7 @@ static int open_last_segment(struct wal *wal, const struct log_end *end)
 {
     char path[FILE_PATH_BYTES];
     segment_path(wal, end->segment.segment_number, path);
-    wal->segment_fd = io_file_open(wal->io, path, IO_FILE_DIRECT);
+    wal->segment_fd = io_file_open_now(wal->io, path, IO_FILE_DIRECT);
     wal->segment = end->segment;
     wal->segment_offset = end->offset;
     wal->counts.segments = end->segment_used_count;
@@ -468,7 +468,7 @@ static int open_last_segment(struct wal *wal, const struct log_end *end)
 
 static int open_files(struct wal *wal, const struct log_end *end)
 {
-    wal->folder_fd = io_file_open(wal->io, wal->core_path, IO_FILE_DIRECTORY);
+    wal->folder_fd = io_file_open_now(wal->io, wal->core_path, IO_FILE_DIRECTORY);
     if (wal->folder_fd < 0)
         return wal->folder_fd;
     int error = remove_unused_segments(wal, end->segment_used_count);

@@ -344,7 +344,7 @@ void io_file_sync(struct io *io, struct io_op *op, int fd)
     start(io, op, &(struct request){.fd = fd});
 }
 
-int io_file_open(struct io *io, const char *path, uint32_t flags)
+int io_file_open_now(struct io *io, const char *path, uint32_t flags)
 {
     (void)io;
     struct node *node = find(path);
@@ -368,7 +368,7 @@ int io_file_open(struct io *io, const char *path, uint32_t flags)
     return -EMFILE;
 }
 
-int io_file_read(struct io *io, int fd, void *buffer, size_t bytes, uint64_t offset)
+int io_file_read_now(struct io *io, int fd, void *buffer, size_t bytes, uint64_t offset)
 {
     (void)io;
     const struct content *now = &node_of(fd)->now;
@@ -401,7 +401,7 @@ int64_t io_file_size(struct io *io, int fd)
     return (int64_t)node_of(fd)->now.bytes;
 }
 
-int io_file_allocate(struct io *io, int fd, uint64_t bytes)
+int io_file_allocate_now(struct io *io, int fd, uint64_t bytes)
 {
     (void)io;
     uint64_t used_bytes = 0;
@@ -415,7 +415,7 @@ int io_file_allocate(struct io *io, int fd, uint64_t bytes)
     return 0;
 }
 
-int io_file_rename(struct io *io, const char *from, const char *to)
+int io_file_rename_now(struct io *io, const char *from, const char *to)
 {
     (void)io;
     struct node *node = find(from);
@@ -430,7 +430,7 @@ int io_file_rename(struct io *io, const char *from, const char *to)
     return 0;
 }
 
-int io_file_remove(struct io *io, const char *path)
+int io_file_remove_now(struct io *io, const char *path)
 {
     (void)io;
     struct node *node = find(path);

@@ -89,7 +89,7 @@ static int open_file(struct sim_node *node, uint32_t flags)
     return fd;
 }
 
-int io_file_open(struct io *io, const char *path, uint32_t flags)
+int io_file_open_now(struct io *io, const char *path, uint32_t flags)
 {
     struct sim_node *node;
     int error = 0;
@@ -139,7 +139,7 @@ int io_file_lock(struct io *io, int fd)
 
 /* ---- content ---- */
 
-int io_file_read(struct io *io, int fd, void *buffer, size_t bytes, uint64_t offset)
+int io_file_read_now(struct io *io, int fd, void *buffer, size_t bytes, uint64_t offset)
 {
     (void)io;
     const struct sim_node *file = file_of(fd);
@@ -186,7 +186,7 @@ int64_t io_file_size(struct io *io, int fd)
     return verdict.is_fault ? verdict.error : (int64_t)file->content.now_bytes;
 }
 
-int io_file_allocate(struct io *io, int fd, uint64_t bytes)
+int io_file_allocate_now(struct io *io, int fd, uint64_t bytes)
 {
     (void)io;
     struct sim_node *file = file_of(fd);
@@ -201,7 +201,7 @@ int io_file_allocate(struct io *io, int fd, uint64_t bytes)
 
 /* ---- names ---- */
 
-int io_file_rename(struct io *io, const char *from, const char *to)
+int io_file_rename_now(struct io *io, const char *from, const char *to)
 {
     (void)io;
     struct sim_verdict verdict = operation("io_file_rename", to);
@@ -211,7 +211,7 @@ int io_file_rename(struct io *io, const char *from, const char *to)
     return sim_tree_rename(from, to);
 }
 
-int io_file_remove(struct io *io, const char *path)
+int io_file_remove_now(struct io *io, const char *path)
 {
     (void)io;
     struct sim_verdict verdict = operation("io_file_remove", path);

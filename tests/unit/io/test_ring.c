@@ -105,7 +105,7 @@ Test(turn, more_operations_than_the_rings_hold_all_complete)
     struct io *io = started(8);
     struct test_directory directory;
     test_directory_make(&directory);
-    int fd = io_file_open(io, test_directory_file(&directory, "file"), IO_FILE_CREATE);
+    int fd = io_file_open_now(io, test_directory_file(&directory, "file"), IO_FILE_CREATE);
     cr_assert(fd >= 0);
     static struct operation writes[COUNT];
     for (int i = 0; i < COUNT; i++) {
@@ -136,7 +136,7 @@ Test(turn, done_may_start_the_same_operation_again)
     chain_io = started(1);
     struct test_directory directory;
     test_directory_make(&directory);
-    chain_fd = io_file_open(chain_io, test_directory_file(&directory, "file"), IO_FILE_CREATE);
+    chain_fd = io_file_open_now(chain_io, test_directory_file(&directory, "file"), IO_FILE_CREATE);
     struct operation write;
     prepare(&write);
     write.op.done = start_next;
@@ -328,10 +328,10 @@ Test(file, durable_direct_write_is_read_back)
     static _Alignas(4096) uint8_t written[8192];
     static _Alignas(4096) uint8_t seen[8192];
     io_random(io, written, sizeof written);
-    int fd =
-        io_file_open(io, test_directory_file(&directory, "file"), IO_FILE_CREATE | IO_FILE_DIRECT);
+    int fd = io_file_open_now(io, test_directory_file(&directory, "file"),
+                              IO_FILE_CREATE | IO_FILE_DIRECT);
     cr_assert(fd >= 0);
-    cr_assert_eq(io_file_allocate(io, fd, 1 << 20), 0);
+    cr_assert_eq(io_file_allocate_now(io, fd, 1 << 20), 0);
     cr_assert_eq(io_file_size(io, fd), 1 << 20);
 
     struct operation write;
@@ -343,9 +343,9 @@ Test(file, durable_direct_write_is_read_back)
     io_file_sync(io, &sync.op, fd);
     cr_assert_eq(finish(io, &sync), 0);
 
-    cr_assert_eq(io_file_read(io, fd, seen, sizeof seen, 4096), 0);
+    cr_assert_eq(io_file_read_now(io, fd, seen, sizeof seen, 4096), 0);
     cr_assert_arr_eq(seen, written, sizeof seen);
-    cr_assert_eq(io_file_read(io, fd, seen, sizeof seen, (1 << 20) - 4096), -ENODATA);
+    cr_assert_eq(io_file_read_now(io, fd, seen, sizeof seen, (1 << 20) - 4096), -ENODATA);
     io_close(io, fd);
     io_destroy(&io);
     test_directory_remove(&directory);
@@ -356,8 +356,8 @@ Test(file, a_failed_write_is_passed_on)
     struct io *io = started(8);
     struct test_directory directory;
     test_directory_make(&directory);
-    io_close(io, io_file_open(io, test_directory_file(&directory, "file"), IO_FILE_CREATE));
-    int fd = io_file_open(io, test_directory_file(&directory, "file"), IO_FILE_READ);
+    io_close(io, io_file_open_now(io, test_directory_file(&directory, "file"), IO_FILE_CREATE));
+    int fd = io_file_open_now(io, test_directory_file(&directory, "file"), IO_FILE_READ);
     struct operation write;
     prepare(&write);
     io_file_write(io, &write.op, fd, "x", 1, 0, true);
@@ -384,15 +384,15 @@ Test(file, what_is_no_regular_file_is_not_opened_and_not_waited_for, .timeout = 
     static const uint32_t FLAGS[] = {0, IO_FILE_READ, IO_FILE_DIRECT};
     for (size_t i = 0; i < sizeof FLAGS / sizeof FLAGS[0]; i++) {
         cr_assert_eq(mkfifo(path, 0600), 0);
-        cr_expect_eq(io_file_open(io, path, FLAGS[i]), -ENXIO);
+        cr_expect_eq(io_file_open_now(io, path, FLAGS[i]), -ENXIO);
         cr_assert_eq(unlink(path), 0);
         cr_assert_eq(symlink("/dev/zero", path), 0);
-        cr_expect_eq(io_file_open(io, path, FLAGS[i]), -ENXIO);
+        cr_expect_eq(io_file_open_now(io, path, FLAGS[i]), -ENXIO);
         cr_assert_eq(unlink(path), 0);
         cr_assert_eq(mkdir(path, 0700), 0);
-        cr_expect_eq(io_file_open(io, path, FLAGS[i]), -ENXIO);
+        cr_expect_eq(io_file_open_now(io, path, FLAGS[i]), -ENXIO);
         cr_assert_eq(rmdir(path), 0);
-        cr_expect_eq(io_file_open(io, "/dev/zero", FLAGS[i]), -ENXIO);
+        cr_expect_eq(io_file_open_now(io, "/dev/zero", FLAGS[i]), -ENXIO);
     }
     test_directory_remove(&directory);
     io_destroy(&io);
@@ -406,21 +406,21 @@ Test(file, names_and_locks)
     const char *old_path = test_directory_file(&directory, "old");
     const char *new_path = test_directory_file(&directory, "new");
     const char *folder = test_directory_file(&directory, "folder");
-    int fd = io_file_open(io, old_path, IO_FILE_CREATE);
+    int fd = io_file_open_now(io, old_path, IO_FILE_CREATE);
     cr_assert(fd >= 0);
-    cr_assert_eq(io_file_open(io, old_path, IO_FILE_CREATE), -EEXIST);
-    cr_assert_eq(io_file_open(io, new_path, 0), -ENOENT);
+    cr_assert_eq(io_file_open_now(io, old_path, IO_FILE_CREATE), -EEXIST);
+    cr_assert_eq(io_file_open_now(io, new_path, 0), -ENOENT);
     cr_assert_eq(io_file_lock(io, fd), 0);
-    int second = io_file_open(io, old_path, 0);
+    int second = io_file_open_now(io, old_path, 0);
     cr_assert_eq(io_file_lock(io, second), -EWOULDBLOCK);
     io_close(io, fd);
     cr_assert_eq(io_file_lock(io, second), 0);
     io_close(io, second);
 
-    cr_assert_eq(io_file_rename(io, old_path, new_path), 0);
+    cr_assert_eq(io_file_rename_now(io, old_path, new_path), 0);
     cr_assert_eq(io_directory_create(io, folder), 0);
-    fd = io_file_open(io, folder, IO_FILE_DIRECTORY);
-    second = io_file_open(io, folder, IO_FILE_DIRECTORY);
+    fd = io_file_open_now(io, folder, IO_FILE_DIRECTORY);
+    second = io_file_open_now(io, folder, IO_FILE_DIRECTORY);
     cr_assert_eq(io_file_lock(io, fd), 0);
     cr_assert_eq(io_directory_sync(io, folder), 0);
     cr_assert_eq(io_file_lock(io, second), -EWOULDBLOCK);
@@ -434,8 +434,8 @@ Test(file, names_and_locks)
     cr_assert_eq(io_directory_list(io, directory.path, count_name, counts), 0);
     cr_assert_eq(counts[0], 2);
     cr_assert_eq(counts[1], 1);
-    cr_assert_eq(io_file_remove(io, new_path), 0);
-    cr_assert_eq(io_file_remove(io, new_path), -ENOENT);
+    cr_assert_eq(io_file_remove_now(io, new_path), 0);
+    cr_assert_eq(io_file_remove_now(io, new_path), -ENOENT);
     io_destroy(&io);
     test_directory_remove(&directory);
 }

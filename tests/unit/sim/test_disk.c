@@ -27,9 +27,9 @@ static void fill(uint8_t value, uint32_t bytes)
 /* A file whose name is on the medium and which has so many bytes of zeros there. */
 static int durable_file(const char *path, uint32_t bytes)
 {
-    int fd = io_file_open(io, path, IO_FILE_CREATE);
+    int fd = io_file_open_now(io, path, IO_FILE_CREATE);
     cr_assert_geq(fd, 0);
-    cr_assert_eq(io_file_allocate(io, fd, bytes), 0);
+    cr_assert_eq(io_file_allocate_now(io, fd, bytes), 0);
     cr_assert_eq(io_file_sync_now(io, fd), 0);
     cr_assert_eq(io_directory_sync(io, "/"), 0);
     return fd;
@@ -67,10 +67,10 @@ Test(disk, reads_give_what_was_written_and_zeros_between)
     fill(7, 100);
     cr_assert_eq(io_file_write_now(io, fd, block, 100, 3 * BLOCK - 50), 0);
     uint8_t read[3 * BLOCK];
-    cr_assert_eq(io_file_read(io, fd, read, sizeof read, 2 * BLOCK), 0);
+    cr_assert_eq(io_file_read_now(io, fd, read, sizeof read, 2 * BLOCK), 0);
     for (uint32_t i = 0; i < sizeof read; i++)
         cr_assert_eq(read[i], i >= BLOCK - 50 && i < BLOCK + 50 ? 7 : 0);
-    cr_expect_eq(io_file_read(io, fd, read, 1, 64 * BLOCK), -ENODATA);
+    cr_expect_eq(io_file_read_now(io, fd, read, 1, 64 * BLOCK), -ENODATA);
 }
 
 Test(disk, what_was_synced_survives_every_loss_of_power)
@@ -136,8 +136,8 @@ Test(disk, a_size_that_was_not_synced_may_be_lost_with_what_lies_beyond)
         int64_t bytes = sim_disk_size("/f");
         cr_assert(bytes == BLOCK || bytes == 2 * BLOCK);
         short_count += bytes == BLOCK;
-        fd = io_file_open(io, "/f", 0);
-        cr_assert_eq(io_file_allocate(io, fd, 2 * BLOCK), 0);
+        fd = io_file_open_now(io, "/f", 0);
+        cr_assert_eq(io_file_allocate_now(io, fd, 2 * BLOCK), 0);
         if (bytes == BLOCK)
             cr_assert_eq(byte_at("/f", BLOCK), 0);
     }
@@ -267,10 +267,10 @@ Test(disk, a_name_survives_for_certain_only_when_its_folder_was_synced)
         begin(seed);
         cr_assert_eq(io_directory_create(io, "/d"), 0);
         cr_assert_eq(io_directory_sync(io, "/"), 0);
-        io_close(io, io_file_open(io, "/d/a", IO_FILE_CREATE));
+        io_close(io, io_file_open_now(io, "/d/a", IO_FILE_CREATE));
         cr_assert_eq(io_directory_sync(io, "/d"), 0);
-        io_close(io, io_file_open(io, "/d/b", IO_FILE_CREATE));
-        io_close(io, io_file_open(io, "/d/c", IO_FILE_CREATE));
+        io_close(io, io_file_open_now(io, "/d/b", IO_FILE_CREATE));
+        io_close(io, io_file_open_now(io, "/d/c", IO_FILE_CREATE));
         crash(SIM_CRASH_POWER);
         cr_assert_eq(sim_disk_size("/d/a"), 0);
         bool has_b = sim_disk_size("/d/b") == 0;
@@ -289,7 +289,7 @@ Test(disk, a_rename_that_was_not_synced_is_undone_or_not_and_never_half_done)
         begin(seed);
         io_close(io, durable_file("/old", BLOCK));
         io_close(io, durable_file("/new", 2 * BLOCK));
-        cr_assert_eq(io_file_rename(io, "/new", "/old"), 0);
+        cr_assert_eq(io_file_rename_now(io, "/new", "/old"), 0);
         cr_assert_eq(sim_disk_size("/old"), 2 * BLOCK);
         crash(SIM_CRASH_POWER);
         bool is_undone = sim_disk_size("/old") == BLOCK;
@@ -307,7 +307,7 @@ Test(disk, a_removed_file_may_come_back)
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         begin(seed);
         io_close(io, durable_file("/f", BLOCK));
-        cr_assert_eq(io_file_remove(io, "/f"), 0);
+        cr_assert_eq(io_file_remove_now(io, "/f"), 0);
         crash(SIM_CRASH_POWER);
         back += sim_disk_size("/f") == BLOCK;
     }
@@ -329,7 +329,7 @@ Test(disk, a_folder_is_listed_in_any_order)
         uint32_t order = 0;
         begin(seed);
         for (const char *path = "/1\0/2\0/3\0"; *path != '\0'; path += 3)
-            io_close(io, io_file_open(io, path, IO_FILE_CREATE));
+            io_close(io, io_file_open_now(io, path, IO_FILE_CREATE));
         cr_assert_eq(io_directory_list(io, "/", count_name, &order), 0);
         orders += !is_seen[order];
         is_seen[order] = true;
@@ -345,12 +345,12 @@ Test(disk, errors_of_names_are_those_of_the_system)
     cr_expect_eq(io_directory_create(io, "/d"), 0);
     cr_expect_eq(io_directory_create(io, "/f"), -ENOTDIR);
     cr_expect_eq(io_directory_create(io, "/x/y"), -ENOENT);
-    cr_expect_eq(io_file_open(io, "/x", 0), -ENOENT);
-    cr_expect_eq(io_file_open(io, "/f/x", 0), -ENOTDIR);
-    cr_expect_eq(io_file_open(io, "/f", IO_FILE_CREATE), -EEXIST);
-    cr_expect_eq(io_file_open(io, "/f", IO_FILE_DIRECTORY), -ENOTDIR);
-    cr_expect_eq(io_file_open(io, "/d", 0), -ENXIO);
-    cr_expect_eq(io_file_remove(io, "/x"), -ENOENT);
+    cr_expect_eq(io_file_open_now(io, "/x", 0), -ENOENT);
+    cr_expect_eq(io_file_open_now(io, "/f/x", 0), -ENOTDIR);
+    cr_expect_eq(io_file_open_now(io, "/f", IO_FILE_CREATE), -EEXIST);
+    cr_expect_eq(io_file_open_now(io, "/f", IO_FILE_DIRECTORY), -ENOTDIR);
+    cr_expect_eq(io_file_open_now(io, "/d", 0), -ENXIO);
+    cr_expect_eq(io_file_remove_now(io, "/x"), -ENOENT);
     cr_expect_eq(io_directory_sync(io, "/x"), -ENOENT);
     cr_expect_eq(io_directory_list(io, "/f", count_name, NULL), -ENOTDIR);
 }
@@ -359,14 +359,14 @@ Test(disk, a_lock_ends_with_its_descriptor_or_the_process)
 {
     begin(1);
     cr_assert_eq(io_directory_create(io, "/d"), 0);
-    int first = io_file_open(io, "/d", IO_FILE_DIRECTORY);
-    int second = io_file_open(io, "/d", IO_FILE_DIRECTORY);
+    int first = io_file_open_now(io, "/d", IO_FILE_DIRECTORY);
+    int second = io_file_open_now(io, "/d", IO_FILE_DIRECTORY);
     cr_expect_eq(io_file_lock(io, first), 0);
     cr_expect_eq(io_file_lock(io, second), -EWOULDBLOCK);
     io_close(io, first);
     cr_expect_eq(io_file_lock(io, second), 0);
     crash(SIM_CRASH_KILL);
-    int third = io_file_open(io, "/d", IO_FILE_DIRECTORY);
+    int third = io_file_open_now(io, "/d", IO_FILE_DIRECTORY);
     cr_expect_eq(io_file_lock(io, third), 0);
     cr_expect_eq(sim_io_open_descriptors(), 1);
 }
@@ -433,11 +433,11 @@ Test(disk, what_a_failed_sync_dropped_is_never_synced_and_reads_as_written)
     cr_expect_eq(io_file_sync_now(io, fd), -EIO);
     cr_expect_eq(io_file_sync_now(io, fd), 0);
     fill(0, BLOCK);
-    cr_assert_eq(io_file_read(io, fd, block, BLOCK, 0), 0);
+    cr_assert_eq(io_file_read_now(io, fd, block, BLOCK, 0), 0);
     cr_expect_eq(block[0], 7);
     cr_expect_neq(byte_at("/f", 0), 7);
-    int direct_fd = io_file_open(io, "/f", IO_FILE_READ | IO_FILE_DIRECT);
-    cr_assert_eq(io_file_read(io, direct_fd, block, BLOCK, 0), 0);
+    int direct_fd = io_file_open_now(io, "/f", IO_FILE_READ | IO_FILE_DIRECT);
+    cr_assert_eq(io_file_read_now(io, direct_fd, block, BLOCK, 0), 0);
     cr_expect_eq(block[0], byte_at("/f", 0));
     crash(SIM_CRASH_POWER);
     cr_expect_eq(sectors_with("/f", 0, 8), 8);
@@ -448,15 +448,15 @@ Test(disk, room_is_counted_when_it_is_allocated_and_comes_back_with_the_file)
     begin(1);
     sim_disk_set_options(&(struct sim_disk_options){.capacity_bytes = 4 * BLOCK});
     int first = durable_file("/f", 3 * BLOCK);
-    int second = io_file_open(io, "/g", IO_FILE_CREATE);
+    int second = io_file_open_now(io, "/g", IO_FILE_CREATE);
     fill(7, 2 * BLOCK);
-    cr_expect_eq(io_file_allocate(io, second, 2 * BLOCK), -ENOSPC);
+    cr_expect_eq(io_file_allocate_now(io, second, 2 * BLOCK), -ENOSPC);
     cr_expect_eq(io_file_write_now(io, second, block, 2 * BLOCK, 0), -ENOSPC);
     cr_expect_eq(io_file_write_now(io, first, block, BLOCK, 2 * BLOCK), 0);
-    cr_assert_eq(io_file_remove(io, "/f"), 0);
-    cr_expect_eq(io_file_allocate(io, second, 2 * BLOCK), -ENOSPC);
+    cr_assert_eq(io_file_remove_now(io, "/f"), 0);
+    cr_expect_eq(io_file_allocate_now(io, second, 2 * BLOCK), -ENOSPC);
     io_close(io, first);
-    cr_expect_eq(io_file_allocate(io, second, 2 * BLOCK), 0);
+    cr_expect_eq(io_file_allocate_now(io, second, 2 * BLOCK), 0);
 }
 
 Test(disk, a_flipped_bit_is_there_after_a_loss_of_power_and_twice_is_as_before)

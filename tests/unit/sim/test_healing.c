@@ -30,7 +30,7 @@ static enum data_directory_status read_log(void)
 
 static void put_file(const char *path, const uint8_t *bytes, uint64_t count)
 {
-    int fd = io_file_open(io, path, IO_FILE_CREATE);
+    int fd = io_file_open_now(io, path, IO_FILE_CREATE);
     cr_assert_geq(fd, 0);
     cr_assert_eq(io_file_write_now(io, fd, bytes, count, 0), 0);
     cr_assert_eq(io_file_sync_now(io, fd), 0);

@@ -15,7 +15,7 @@ Test(turn, done_runs_in_the_turn_after_the_completion_and_makes_the_next_one_due
     struct operation sync;
     sim_world_begin(1);
     struct io *io = io_started();
-    int fd = io_file_open(io, "/f", IO_FILE_CREATE);
+    int fd = io_file_open_now(io, "/f", IO_FILE_CREATE);
     io_turn(io, UINT64_MAX);
     cr_expect_eq(sim_io_ready_ns(io), UINT64_MAX);
     io_file_sync(io, operation_prepare(&sync), fd);
@@ -37,7 +37,7 @@ Test(turn, an_operation_begins_with_the_next_turn)
     struct operation sync;
     sim_world_begin(1);
     struct io *io = io_started();
-    io_file_sync(io, operation_prepare(&sync), io_file_open(io, "/f", IO_FILE_CREATE));
+    io_file_sync(io, operation_prepare(&sync), io_file_open_now(io, "/f", IO_FILE_CREATE));
     cr_expect_eq(sim_next_event_ns(), UINT64_MAX);
     io_turn(io, UINT64_MAX);
     cr_expect_neq(sim_next_event_ns(), UINT64_MAX);
@@ -77,7 +77,7 @@ static void change_while_writing(void)
     struct operation write;
     sim_world_begin(1);
     struct io *io = io_started();
-    int fd = io_file_open(io, "/f", IO_FILE_CREATE);
+    int fd = io_file_open_now(io, "/f", IO_FILE_CREATE);
     io_file_write(io, operation_prepare(&write), fd, block, sizeof block, 0, true);
     io_turn(io, UINT64_MAX);
     block[1]++;
@@ -93,9 +93,9 @@ Test(descriptors, closing_twice_is_an_assertion, .signal = SIGABRT)
 {
     sim_world_begin(1);
     struct io *io = io_started();
-    int fd = io_file_open(io, "/f", IO_FILE_CREATE);
+    int fd = io_file_open_now(io, "/f", IO_FILE_CREATE);
     io_close(io, fd);
-    (void)io_file_open(io, "/g", IO_FILE_CREATE);
+    (void)io_file_open_now(io, "/g", IO_FILE_CREATE);
     io_close(io, fd);
 }
 
@@ -104,7 +104,7 @@ Test(descriptors, a_direct_write_that_is_not_aligned_is_an_assertion, .signal = 
     struct operation write;
     sim_world_begin(1);
     struct io *io = io_started();
-    int fd = io_file_open(io, "/f", IO_FILE_CREATE | IO_FILE_DIRECT);
+    int fd = io_file_open_now(io, "/f", IO_FILE_CREATE | IO_FILE_DIRECT);
     io_file_write(io, operation_prepare(&write), fd, block, 512, 0, true);
 }
 
@@ -209,8 +209,8 @@ static struct io *crashing_io;
 static void open_files(void *context)
 {
     (void)context;
-    (void)io_file_open(crashing_io, "/a", IO_FILE_CREATE);
-    (void)io_file_open(crashing_io, "/b", IO_FILE_CREATE);
+    (void)io_file_open_now(crashing_io, "/a", IO_FILE_CREATE);
+    (void)io_file_open_now(crashing_io, "/b", IO_FILE_CREATE);
 }
 
 Test(crash, the_ordered_operation_has_no_effect_and_nothing_follows)

@@ -118,7 +118,7 @@ static void write_torn_log(void)
     fixture_append(&fixture, 64);
     fixture_flush(&fixture);
     snprintf(path, sizeof path, "%s", "/data/era-000001/core-000/000000000001.log");
-    int fd = io_file_open(io, path, 0);
+    int fd = io_file_open_now(io, path, 0);
     cr_assert_geq(fd, 0);
     cr_assert_eq(io_file_write_now(io, fd, "?", 1, LOG_SEGMENT_BYTES_MIN - 1), 0);
     cr_assert_eq(io_file_sync_now(io, fd), 0);
@@ -169,7 +169,7 @@ Test(errors, copies_of_torn_ends_are_never_overwritten)
             snprintf(suffix, sizeof suffix, "-%d", i);
         snprintf(path, sizeof path, "/data/era-000001/core-000/torn-%s-000-000000000001%s", when,
                  suffix);
-        int fd = io_file_open(io, path, IO_FILE_CREATE);
+        int fd = io_file_open_now(io, path, IO_FILE_CREATE);
         cr_assert_geq(fd, 0);
         io_close(io, fd);
     }
@@ -198,7 +198,7 @@ static void add_unused_segments(void)
     for (int number = 2; number <= 5; number++) {
         char path[LOG_NAME_BYTES_MAX + 64];
         snprintf(path, sizeof path, "/data/era-000001/core-000/%012d.log", number);
-        int fd = io_file_open(io, path, IO_FILE_CREATE);
+        int fd = io_file_open_now(io, path, IO_FILE_CREATE);
         cr_assert_geq(fd, 0);
         io_close(io, fd);
     }
