@@ -19,7 +19,6 @@
 #include "base/assert.h"
 #include "base/diag.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
@@ -30,10 +29,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,8 +41,6 @@ enum {
     COMPLETION_ENTRIES_MAX =
         65536, /* the kernel's own bound; the rest waits in its overflow list */
     LISTEN_BACKLOG = 4096,
-    FILE_MODE = 0640,
-    DIRECTORY_MODE = 0750,
 };
 
 /* User data other than the address of an operation. */
@@ -445,6 +440,18 @@ struct clock_reading io_clock(struct io *io)
                                   .wall_ns = clock_ns(CLOCK_REALTIME)};
 }
 
+void io_random(struct io *io, void *buffer, size_t bytes)
+{
+    (void)io;
+    size_t done = 0;
+    while (done < bytes) {
+        ssize_t got = getrandom((uint8_t *)buffer + done, bytes - done, 0);
+        hf_assert(got > 0 || errno == EINTR);
+        if (got > 0)
+            done += (size_t)got;
+    }
+}
+
 /* Between two cores a message from ring to ring: measured 41 us for a round trip of wake-ups and 12
  * us of CPU time for each side, against 49 and 18 with an eventfd, and it leaves with the turn's
  * own entry. The message fails when the target has not started (or the kernel has none,
@@ -576,164 +583,4 @@ void io_file_write(struct io *io, struct io_op *op, int fd, const void *buffer, 
 void io_file_sync(struct io *io, struct io_op *op, int fd)
 {
     start_request(io, op, &(struct request){.kind = REQUEST_SYNC, .fd = fd});
-}
-
-/* ---- files: blocking ---- */
-
-static int open_directory(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
-    return fd < 0 ? -errno : fd;
-}
-
-/* O_NONBLOCK is for the opening alone: a pipe's waits for its other end. */
-int io_file_open_now(struct io *io, const char *path, uint32_t flags)
-{
-    (void)io;
-    struct stat status;
-    if (flags & IO_FILE_DIRECTORY)
-        return open_directory(path);
-    int mode = flags & IO_FILE_READ ? O_RDONLY : O_RDWR;
-    mode |= O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-    if (flags & IO_FILE_CREATE)
-        mode |= O_CREAT | O_EXCL;
-    int fd = open(path, mode, FILE_MODE);
-    if (fd < 0)
-        return errno == ELOOP || errno == EISDIR ? -ENXIO : -errno;
-    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || fcntl(fd, F_SETFL, 0) != 0) {
-        close(fd);
-        return -ENXIO;
-    }
-    /* Asked for after the opening, so that a file system that refuses (tmpfs) leaves no trace. */
-    if (flags & IO_FILE_DIRECT)
-        (void)fcntl(fd, F_SETFL, O_DIRECT);
-    return fd;
-}
-
-int io_file_read_now(struct io *io, int fd, void *buffer, size_t bytes, uint64_t offset)
-{
-    (void)io;
-    size_t done = 0;
-    while (done < bytes) {
-        ssize_t got = pread(fd, (uint8_t *)buffer + done, bytes - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return got < 0 ? -errno : -ENODATA;
-        done += (size_t)got;
-    }
-    return 0;
-}
-
-int io_file_write_now(struct io *io, int fd, const void *buffer, size_t bytes, uint64_t offset)
-{
-    (void)io;
-    size_t done = 0;
-    while (done < bytes) {
-        ssize_t put =
-            pwrite(fd, (const uint8_t *)buffer + done, bytes - done, (off_t)(offset + done));
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return put < 0 ? -errno : -EIO;
-        done += (size_t)put;
-    }
-    return 0;
-}
-
-int io_file_sync_now(struct io *io, int fd)
-{
-    (void)io;
-    return fsync(fd) == 0 ? 0 : -errno;
-}
-
-int64_t io_file_size(struct io *io, int fd)
-{
-    (void)io;
-    struct stat status;
-    return fstat(fd, &status) == 0 ? status.st_size : -errno;
-}
-
-int io_file_allocate_now(struct io *io, int fd, uint64_t bytes)
-{
-    (void)io;
-    int result;
-    do
-        result = fallocate(fd, 0, 0, (off_t)bytes);
-    while (result != 0 && errno == EINTR);
-    if (result == 0)
-        return 0;
-    if (errno != EOPNOTSUPP)
-        return -errno;
-    /* The file system can't reserve: the size at least; a lack of space shows when it is filled. */
-    return ftruncate(fd, (off_t)bytes) == 0 ? 0 : -errno;
-}
-
-int io_file_rename_now(struct io *io, const char *from, const char *to)
-{
-    (void)io;
-    return rename(from, to) == 0 ? 0 : -errno;
-}
-
-int io_file_remove_now(struct io *io, const char *path)
-{
-    (void)io;
-    return unlink(path) == 0 ? 0 : -errno;
-}
-
-int io_directory_create(struct io *io, const char *path)
-{
-    (void)io;
-    struct stat status;
-    if (mkdir(path, DIRECTORY_MODE) == 0)
-        return 0;
-    int error = -errno;
-    if (error == -EEXIST && stat(path, &status) == 0)
-        return S_ISDIR(status.st_mode) ? 0 : -ENOTDIR;
-    return error;
-}
-
-int io_directory_sync(struct io *io, const char *path)
-{
-    int fd = io_file_open_now(io, path, IO_FILE_DIRECTORY);
-    if (fd < 0)
-        return fd;
-    int error = io_file_sync_now(io, fd);
-    close(fd);
-    return error;
-}
-
-int io_directory_list(struct io *io, const char *path,
-                      void (*entry)(void *context, const char *name), void *context)
-{
-    (void)io;
-    DIR *directory = opendir(path);
-    if (directory == NULL)
-        return -errno;
-    struct dirent *found;
-    while (errno = 0, (found = readdir(directory)) != NULL) {
-        if (strcmp(found->d_name, ".") != 0 && strcmp(found->d_name, "..") != 0)
-            entry(context, found->d_name);
-    }
-    int error = -errno;
-    closedir(directory);
-    return error;
-}
-
-int io_file_lock(struct io *io, int fd)
-{
-    (void)io;
-    return flock(fd, LOCK_EX | LOCK_NB) == 0 ? 0 : -errno;
-}
-
-void io_random(struct io *io, void *buffer, size_t bytes)
-{
-    (void)io;
-    size_t done = 0;
-    while (done < bytes) {
-        ssize_t got = getrandom((uint8_t *)buffer + done, bytes - done, 0);
-        hf_assert(got > 0 || errno == EINTR);
-        if (got > 0)
-            done += (size_t)got;
-    }
 }
