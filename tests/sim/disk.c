@@ -1,13 +1,11 @@
-/* The disk: how long operations take, when they take effect, what fails, and what a crash leaves.
- *
- * An operation that takes its time is a flight: its bytes are copied when it begins, it takes
- * effect when its time is over, and it may be overtaken by later ones. A crash meets it in the
- * middle. */
+/* The disk: how long operations take, what they do, what fails, and what a crash leaves. Those that
+ * are under way are in flight.c. */
 
 #include "disk.h"
 
 #include "base/assert.h"
 #include "content.h"
+#include "flight.h"
 #include "private.h"
 #include "tree.h"
 #include "world.h"
@@ -17,25 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct flight {
-    struct flight *next;
-    uint64_t number;
-    struct sim_node *node;
-    sim_token token;
-    struct sim_verdict verdict;
-    bool is_write;
-    bool is_durable;
-    uint8_t *data; /* NULL: zeros */
-    const uint8_t *source;
-    uint32_t bytes;
-    uint64_t offset;
-    uint64_t covered; /* by a sync: the last write, or the count of changes */
-};
-
 static struct {
     struct sim_disk_options options;
-    struct flight *flights; /* in order of their beginning */
-    uint64_t flight_count;
     uint64_t operation_count;
     uint64_t fail_at; /* operation count, 0: never */
     enum sim_disk_fault fault;
@@ -45,17 +26,6 @@ static struct {
 } disk;
 
 /* ---- life ---- */
-
-static void drop_flights(void)
-{
-    while (disk.flights != NULL) {
-        struct flight *flight = disk.flights;
-        disk.flights = flight->next;
-        sim_node_release(flight->node);
-        sim_free(flight->data);
-        sim_free(flight);
-    }
-}
 
 static void close_files(void)
 {
@@ -73,7 +43,7 @@ static void close_files(void)
 
 void sim_disk_begin(void)
 {
-    drop_flights();
+    sim_flights_begin();
     close_files();
     sim_tree_begin();
     memset(&disk, 0, sizeof disk);
@@ -122,6 +92,15 @@ struct sim_verdict sim_disk_operation(const char *name, const char *path)
     verdict.fault = (int)disk.fault;
     verdict.error = -disk.fault_error;
     return verdict;
+}
+
+uint64_t sim_disk_duration_ns(void)
+{
+    uint64_t ns =
+        sim_between(SIM_CHANCE_DISK, disk.options.write_ns_min, disk.options.write_ns_max);
+    bool is_slow = sim_happens(SIM_CHANCE_DISK, disk.options.slow_permille);
+    uint64_t factor = sim_between(SIM_CHANCE_DISK, 2, 100);
+    return is_slow ? ns * factor : ns;
 }
 
 /* ---- room ---- */
@@ -202,7 +181,7 @@ static int64_t write_failing(struct sim_node *file, const uint8_t *data, uint64_
     return verdict.error;
 }
 
-/* `data` is NULL for zeros. What is within the room that there is, is written. */
+/* What is within the room that there is, is written. */
 static int64_t perform_write(struct sim_node *file, const uint8_t *data, uint64_t bytes,
                              uint64_t offset, bool is_durable, struct sim_verdict verdict)
 {
@@ -222,11 +201,14 @@ int64_t sim_disk_write(struct sim_node *file, const void *buffer, uint64_t bytes
                        bool is_durable, struct sim_verdict verdict)
 {
     int64_t result = perform_write(file, buffer, bytes, offset, is_durable, verdict);
-    sim_trace("disk write %s %" PRIu64 "+%" PRIu64 ": %" PRId64, file->path, offset, bytes, result);
+    sim_trace("disk %s %s %" PRIu64 "+%" PRIu64 ": %" PRId64,
+              is_durable ? "durable write" : "write", file->path, offset, bytes, result);
+    if (is_durable && !verdict.is_fault && result == (int64_t)bytes)
+        observe(file, offset, buffer, (uint32_t)bytes);
     return result;
 }
 
-static uint64_t sync_begin(struct sim_node *node)
+uint64_t sim_disk_sync_begin(struct sim_node *node)
 {
     if (node->is_folder)
         return sim_node_change_count(node);
@@ -234,7 +216,7 @@ static uint64_t sync_begin(struct sim_node *node)
     return sim_content_last_write();
 }
 
-static int sync_end(struct sim_node *node, uint64_t covered, struct sim_verdict verdict)
+int sim_disk_sync_end(struct sim_node *node, uint64_t covered, struct sim_verdict verdict)
 {
     enum sim_reach reach = SIM_REACH_MEDIUM;
     if (verdict.is_fault && verdict.fault == SIM_DISK_ERROR)
@@ -256,190 +238,11 @@ static int sync_end(struct sim_node *node, uint64_t covered, struct sim_verdict 
 
 int sim_disk_sync(struct sim_node *node, struct sim_verdict verdict)
 {
-    uint64_t covered = sync_begin(node);
-    return sync_end(node, covered, verdict);
-}
-
-/* ---- flights ---- */
-
-static bool is_zero(const uint8_t *data, uint32_t bytes)
-{
-    return bytes == 0 || (data[0] == 0 && memcmp(data, data + 1, bytes - 1) == 0);
-}
-
-/* What was given to the disk is left alone until it is done. */
-static void check_buffer(const struct flight *flight)
-{
-    bool is_same = flight->data == NULL ? is_zero(flight->source, flight->bytes)
-                                        : memcmp(flight->source, flight->data, flight->bytes) == 0;
-    if (!is_same)
-        sim_fail("io", "a buffer was changed while it was being written to %s at %" PRIu64,
-                 flight->node->path, flight->offset);
-}
-
-static int32_t end_write(const struct flight *flight)
-{
-    check_buffer(flight);
-    int64_t result = perform_write(flight->node, flight->data, flight->bytes, flight->offset,
-                                   flight->is_durable, flight->verdict);
-    sim_trace("disk %s %s %" PRIu64 "+%u: %" PRId64, flight->is_durable ? "durable write" : "write",
-              flight->node->path, flight->offset, flight->bytes, result);
-    if (flight->is_durable && !flight->verdict.is_fault && result == (int64_t)flight->bytes)
-        observe(flight->node, flight->offset, flight->source, flight->bytes);
-    return (int32_t)result;
-}
-
-static void flight_ends(void *context, uint64_t number)
-{
-    struct flight **link = &disk.flights;
-    (void)context;
-    while (*link != NULL && (*link)->number != number)
-        link = &(*link)->next;
-    struct flight *flight = *link;
-    if (flight == NULL)
-        return; /* a crash came first */
-    *link = flight->next;
-    int32_t result = flight->is_write ? end_write(flight)
-                                      : sync_end(flight->node, flight->covered, flight->verdict);
-    sim_io_complete(flight->token, result);
-    sim_node_release(flight->node);
-    sim_free(flight->data);
-    sim_free(flight);
-}
-
-static uint64_t duration_ns(void)
-{
-    uint64_t ns =
-        sim_between(SIM_CHANCE_DISK, disk.options.write_ns_min, disk.options.write_ns_max);
-    bool is_slow = sim_happens(SIM_CHANCE_DISK, disk.options.slow_permille);
-    uint64_t factor = sim_between(SIM_CHANCE_DISK, 2, 100);
-    return is_slow ? ns * factor : ns;
-}
-
-static void begin_flight(const struct flight *model)
-{
-    struct flight **link = &disk.flights;
-    struct flight *flight = sim_alloc(sizeof *flight);
-    *flight = *model;
-    flight->number = ++disk.flight_count;
-    sim_node_acquire(flight->node);
-    while (*link != NULL)
-        link = &(*link)->next;
-    *link = flight;
-    sim_at(sim_now_ns() + duration_ns(), flight_ends, NULL, flight->number);
-}
-
-void sim_disk_begin_write(struct sim_node *file, sim_token token, const void *buffer,
-                          uint32_t bytes, uint64_t offset, bool is_durable,
-                          struct sim_verdict verdict)
-{
-    struct flight flight = {
-        .node = file,
-        .token = token,
-        .verdict = verdict,
-        .is_write = true,
-        .is_durable = is_durable,
-        .source = buffer,
-        .bytes = bytes,
-        .offset = offset,
-    };
-    if (!is_zero(buffer, bytes)) {
-        flight.data = sim_alloc(bytes);
-        memcpy(flight.data, buffer, bytes);
-    }
-    begin_flight(&flight);
-}
-
-void sim_disk_begin_sync(struct sim_node *node, sim_token token, struct sim_verdict verdict)
-{
-    struct flight flight = {.node = node, .token = token, .verdict = verdict};
-    flight.covered = sync_begin(node);
-    begin_flight(&flight);
+    uint64_t covered = sim_disk_sync_begin(node);
+    return sim_disk_sync_end(node, covered, verdict);
 }
 
 /* ---- crashes ---- */
-
-/* Each sector of a write in flight on its own, after a loss of power. */
-static void write_some_sectors(const struct flight *flight, uint32_t permille)
-{
-    for (uint32_t at = 0; at < flight->bytes; at += SIM_SECTOR_BYTES) {
-        uint32_t left = flight->bytes - at;
-        if (!sim_happens(SIM_CHANCE_DISK, permille))
-            continue;
-        sim_content_write(&flight->node->content, flight->offset + at,
-                          flight->data == NULL ? NULL : flight->data + at,
-                          left < SIM_SECTOR_BYTES ? left : SIM_SECTOR_BYTES, SIM_REACH_MEDIUM);
-    }
-}
-
-static void write_prefix(const struct flight *flight, uint32_t bytes, enum sim_reach reach)
-{
-    sim_content_write(&flight->node->content, flight->offset, flight->data, bytes, reach);
-}
-
-/* Of a sector that was being written when the power went: rather few, where headers are. */
-static uint32_t torn_bytes(void)
-{
-    uint64_t bytes_max = sim_between(SIM_CHANCE_DISK, 1, SIM_SECTOR_BYTES - 1);
-    return (uint32_t)sim_between(SIM_CHANCE_DISK, 1, bytes_max);
-}
-
-static void crash_in_write(const struct flight *flight, enum sim_crash crash)
-{
-    enum { NOTHING, WHOLE, PREFIX, ONE_MISSING, FEW, HALF, MOST, TORN };
-    uint64_t mode = sim_between(SIM_CHANCE_DISK, 0, crash == SIM_CRASH_KILL ? PREFIX : TORN);
-    uint32_t part =
-        (uint32_t)sim_between(SIM_CHANCE_DISK, 0, (flight->bytes - 1) / SIM_SECTOR_BYTES) *
-        SIM_SECTOR_BYTES;
-    enum sim_reach reach = crash == SIM_CRASH_KILL ? SIM_REACH_NOW : SIM_REACH_MEDIUM;
-    sim_trace("crash in write %s %" PRIu64 "+%u: mode %u, %u bytes", flight->node->path,
-              flight->offset, flight->bytes, (unsigned)mode, part);
-    if (flight->verdict.is_fault || mode == NOTHING)
-        return;
-    if (sim_disk_reserve(flight->node, flight->offset + flight->bytes) != 0)
-        return;
-    switch (mode) {
-    case WHOLE:
-        write_prefix(flight, flight->bytes, reach);
-        break;
-    case PREFIX:
-        write_prefix(flight, part, reach);
-        break;
-    case ONE_MISSING:
-        write_prefix(flight, part, reach);
-        part += SIM_SECTOR_BYTES;
-        if (part < flight->bytes)
-            sim_content_write(&flight->node->content, flight->offset + part,
-                              flight->data == NULL ? NULL : flight->data + part,
-                              flight->bytes - part, reach);
-        break;
-    case FEW:
-        write_some_sectors(flight, 100);
-        break;
-    case HALF:
-        write_some_sectors(flight, 500);
-        break;
-    case MOST:
-        write_some_sectors(flight, 900);
-        break;
-    default:
-        write_prefix(flight, part + torn_bytes(), reach);
-        break;
-    }
-}
-
-/* A sync in flight has been made, or nothing of it. */
-static void crash_in_sync(const struct flight *flight)
-{
-    bool is_made = sim_happens(SIM_CHANCE_DISK, 500) && !flight->verdict.is_fault;
-    if (flight->node->is_folder) {
-        if (is_made)
-            sim_node_sync_names(flight->node, flight->covered);
-    } else {
-        sim_content_sync_end(&flight->node->content, flight->covered,
-                             is_made ? SIM_REACH_MEDIUM : SIM_REACH_NOW);
-    }
-}
 
 static void lose_power(void)
 {
@@ -458,12 +261,7 @@ void sim_disk_crash(enum sim_crash crash)
 {
     hf_assert(!sim_engine_is_running());
     sim_trace(crash == SIM_CRASH_KILL ? "killed" : "power cut");
-    for (const struct flight *flight = disk.flights; flight != NULL; flight = flight->next)
-        if (flight->is_write)
-            crash_in_write(flight, crash);
-        else
-            crash_in_sync(flight);
-    drop_flights();
+    sim_flights_crash(crash);
     close_files();
     if (crash == SIM_CRASH_POWER)
         lose_power();

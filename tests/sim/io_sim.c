@@ -9,6 +9,7 @@
 #include "io_sim.h"
 
 #include "base/assert.h"
+#include "flight.h"
 #include "private.h"
 #include "world.h"
 
@@ -23,14 +24,7 @@ struct operation {
     struct io *io;          /* NULL: not in use */
     struct io_op *op;
     uint32_t generation;
-    uint32_t kind; /* enum sim_operation_kind */
-    int fd;
-    void *buffer;
-    const void *source;
-    uint32_t bytes;
-    uint64_t offset;
-    bool is_durable;
-    struct sim_verdict verdict;
+    struct sim_request request;
     int32_t result;
 };
 
@@ -99,7 +93,7 @@ void sim_io_complete(sim_token token, int32_t result)
     if (operation->io == NULL || operation->generation != token >> 32)
         return;
     operation->result = result;
-    sim_descriptor(operation->fd)->pending_count--;
+    sim_descriptor(operation->request.fd)->pending_count--;
     push(&operation->io->completed, operation);
 }
 
@@ -112,42 +106,28 @@ void sim_io_prepare(struct io *io, struct io_op *op, const struct sim_request *r
     uint32_t generation = operation->generation;
     sim_descriptor(request->fd)->pending_count++;
     op->is_pending = true;
-    *operation = (struct operation){
-        .io = io,
-        .op = op,
-        .generation = generation,
-        .kind = request->kind,
-        .fd = request->fd,
-        .buffer = request->buffer,
-        .source = request->source,
-        .bytes = request->bytes,
-        .offset = request->offset,
-        .is_durable = request->is_durable,
-        .verdict = request->verdict,
-    };
+    *operation =
+        (struct operation){.io = io, .op = op, .generation = generation, .request = *request};
     push(&io->prepared, operation);
 }
 
 static void begin(const struct operation *operation)
 {
+    const struct sim_request *request = &operation->request;
     sim_token token = token_of(operation);
-    void *object = sim_descriptor(operation->fd)->object;
-    switch ((enum sim_request_kind)operation->kind) {
+    switch (request->kind) {
     case SIM_REQUEST_ACCEPT:
-        sim_network_accept(operation->fd, token);
+        sim_network_accept(request->fd, token);
         break;
     case SIM_REQUEST_RECV:
-        sim_network_recv(operation->fd, token, operation->buffer, operation->bytes);
+        sim_network_recv(request->fd, token, request->buffer, request->bytes);
         break;
     case SIM_REQUEST_SEND:
-        sim_network_send(operation->fd, token, operation->source, operation->bytes);
+        sim_network_send(request->fd, token, request->source, request->bytes);
         break;
     case SIM_REQUEST_WRITE:
-        sim_disk_begin_write(object, token, operation->source, operation->bytes, operation->offset,
-                             operation->is_durable, operation->verdict);
-        break;
     case SIM_REQUEST_SYNC:
-        sim_disk_begin_sync(object, token, operation->verdict);
+        sim_flight_begin(request, token);
         break;
     }
 }

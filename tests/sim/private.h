@@ -121,16 +121,16 @@ struct sim_node;
 /* Counts an operation on the disk. */
 struct sim_verdict sim_disk_operation(const char *name, const char *path);
 
-/* Begin what takes its time; the token is completed with the result. */
-void sim_disk_begin_write(struct sim_node *file, sim_token token, const void *buffer,
-                          uint32_t bytes, uint64_t offset, bool is_durable,
-                          struct sim_verdict verdict);
-void sim_disk_begin_sync(struct sim_node *node, sim_token token, struct sim_verdict verdict);
+/* How long the next operation that takes its time will take. */
+uint64_t sim_disk_duration_ns(void);
 
-/* The same at once. Bytes written or negative errno; 0 or negative errno. */
+/* Effects, at once. Bytes written or negative errno; 0 or negative errno. */
 int64_t sim_disk_write(struct sim_node *file, const void *buffer, uint64_t bytes, uint64_t offset,
                        bool is_durable, struct sim_verdict verdict);
 int sim_disk_sync(struct sim_node *node, struct sim_verdict verdict);
+/* The same in two steps: covered is what was there at the first. */
+uint64_t sim_disk_sync_begin(struct sim_node *node);
+int sim_disk_sync_end(struct sim_node *node, uint64_t covered, struct sim_verdict verdict);
 
 /* 0 or -ENOSPC. */
 int sim_disk_reserve(struct sim_node *file, uint64_t bytes);
