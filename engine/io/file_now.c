@@ -2,6 +2,8 @@
 
 #include "io/io.h"
 
+#include "io/private.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,37 +13,47 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILE_MODE = 0640, DIRECTORY_MODE = 0750 };
+enum { DIRECTORY_MODE = 0750 };
 
-static int open_directory(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
-    return fd < 0 ? -errno : fd;
-}
+/* ---- opening ---- */
 
 /* O_NONBLOCK is for the opening alone: a pipe's waits for its other end. */
-int io_file_open_now(struct io *io, const char *path, uint32_t flags)
+int io_open_mode(uint32_t flags)
 {
-    (void)io;
-    struct stat status;
     if (flags & IO_FILE_DIRECTORY)
-        return open_directory(path);
+        return O_RDONLY | O_CLOEXEC | O_DIRECTORY;
     int mode = flags & IO_FILE_READ ? O_RDONLY : O_RDWR;
     mode |= O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
     if (flags & IO_FILE_CREATE)
         mode |= O_CREAT | O_EXCL;
-    int fd = open(path, mode, FILE_MODE);
-    if (fd < 0)
-        return errno == ELOOP || errno == EISDIR ? -ENXIO : -errno;
-    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || fcntl(fd, F_SETFL, 0) != 0) {
-        close(fd);
+    return mode;
+}
+
+int io_open_end(int result, uint32_t flags)
+{
+    struct stat status;
+    if (flags & IO_FILE_DIRECTORY)
+        return result;
+    if (result < 0)
+        return result == -ELOOP || result == -EISDIR ? -ENXIO : result;
+    if (fstat(result, &status) != 0 || !S_ISREG(status.st_mode) || fcntl(result, F_SETFL, 0) != 0) {
+        close(result);
         return -ENXIO;
     }
     /* Asked for after the opening, so that a file system that refuses (tmpfs) leaves no trace. */
     if (flags & IO_FILE_DIRECT)
-        (void)fcntl(fd, F_SETFL, O_DIRECT);
-    return fd;
+        (void)fcntl(result, F_SETFL, O_DIRECT);
+    return result;
 }
+
+int io_file_open_now(struct io *io, const char *path, uint32_t flags)
+{
+    (void)io;
+    int fd = open(path, io_open_mode(flags), IO_FILE_MODE);
+    return io_open_end(fd < 0 ? -errno : fd, flags);
+}
+
+/* ---- content ---- */
 
 int io_file_read_now(struct io *io, int fd, void *buffer, size_t bytes, uint64_t offset)
 {
@@ -89,7 +101,6 @@ int64_t io_file_size(struct io *io, int fd)
 
 int io_file_allocate_now(struct io *io, int fd, uint64_t bytes)
 {
-    (void)io;
     int result;
     do
         result = fallocate(fd, 0, 0, (off_t)bytes);
@@ -99,8 +110,12 @@ int io_file_allocate_now(struct io *io, int fd, uint64_t bytes)
     if (errno != EOPNOTSUPP)
         return -errno;
     /* The file system can't reserve: the size at least; a lack of space shows when it is filled. */
+    if (io_file_size(io, fd) >= (int64_t)bytes)
+        return 0;
     return ftruncate(fd, (off_t)bytes) == 0 ? 0 : -errno;
 }
+
+/* ---- names ---- */
 
 int io_file_rename_now(struct io *io, const char *from, const char *to)
 {

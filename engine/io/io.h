@@ -95,22 +95,20 @@ void io_shutdown_send(struct io *io, int fd);
 /* Ends both directions, so that pending operations on the socket complete soon. */
 void io_shutdown(struct io *io, int fd);
 
-/* No operation on it is pending. For sockets and files. */
+/* No operation on it is pending. For sockets and files. Does not wait, but for one case: the space
+ * of a file that has no name any more is given back here, which takes as long as a removal. So
+ * files are closed before they are removed or replaced. */
 void io_close(struct io *io, int fd);
 
-/* ---- files: asynchronous ---- */
-
-/* Writes at an offset; buffer, bytes and offset are multiples of 4096 for files opened with
- * IO_FILE_DIRECT. With `is_durable` the data, and what is needed to find it again, are on disk when
- * it completes. Result: bytes written; fewer than asked is a failure the caller must treat as such
- * (design P3). */
-void io_file_write(struct io *io, struct io_op *op, int fd, const void *buffer, uint32_t bytes,
-                   uint64_t offset, bool is_durable);
-
-/* fsync, of a file or a directory. */
-void io_file_sync(struct io *io, struct io_op *op, int fd);
-
-/* ---- files: blocking, for start, stop and rare events ---- */
+/* ---- files: asynchronous ----
+ *
+ * For use while serving: the loop is never held up. The kernel carries them out, on threads of its
+ * own where it might have to wait; they run side by side and end in any order, so what needs
+ * another one's effect is started from its `done`. Paths are like buffers: the owner's, and left
+ * alone until `done` ran.
+ *
+ * What may have changed the disk is never tried again: an interruption (-EINTR) is passed on, and
+ * the owner can't know whether it has happened. */
 
 enum {
     IO_FILE_READ = 1 << 0,   /* read only; without it read and write */
@@ -119,8 +117,40 @@ enum {
     IO_FILE_DIRECTORY = 1 << 3,
 };
 
-/* Descriptor or negative errno. Never waits and follows no link at the path's end: what is neither
- * a regular file nor, with IO_FILE_DIRECTORY, a directory is -ENXIO (-ENOTDIR). */
+/* Result: a descriptor. Never waits and follows no link at the path's end: what is neither a
+ * regular file nor, with IO_FILE_DIRECTORY, a directory is -ENXIO (-ENOTDIR). */
+void io_file_open(struct io *io, struct io_op *op, const char *path, uint32_t flags);
+
+/* Result: bytes read, 0 at the end of the file; may be fewer than asked before the end too. Buffer,
+ * bytes and offset as for io_file_write(). */
+void io_file_read(struct io *io, struct io_op *op, int fd, void *buffer, uint32_t bytes,
+                  uint64_t offset);
+
+/* Writes at an offset; buffer, bytes and offset are multiples of 4096 for files opened with
+ * IO_FILE_DIRECT. With `is_durable` the data, and what is needed to find it again, are on disk when
+ * it completes. Result: bytes written; fewer than asked is a failure the caller must treat as such
+ * (design P3). */
+void io_file_write(struct io *io, struct io_op *op, int fd, const void *buffer, uint32_t bytes,
+                   uint64_t offset, bool is_durable);
+
+/* fsync, of a file or a directory. What it covers had completed when it was started. */
+void io_file_sync(struct io *io, struct io_op *op, int fd);
+
+/* Reserves the space up to `bytes` (1 or more), so that running out of it shows now: -ENOSPC. Makes
+ * the file as large as that if it is smaller. Nothing else is under way on the descriptor. */
+void io_file_allocate(struct io *io, struct io_op *op, int fd, uint64_t bytes);
+
+/* Replaces what has the name `to`. Within one file system. */
+void io_file_rename(struct io *io, struct io_op *op, const char *from, const char *to);
+
+/* The file's space comes back now, or with its last descriptor: see io_close(). */
+void io_file_remove(struct io *io, struct io_op *op, const char *path);
+
+/* ---- files: blocking, for start, stop and rare events ----
+ *
+ * Those with _now at their end do what the asynchronous form does; of the others there is none. */
+
+/* Descriptor or negative errno. */
 int io_file_open_now(struct io *io, const char *path, uint32_t flags);
 /* Exactly `bytes`, or a negative errno (-ENODATA at the end of the file). */
 int io_file_read_now(struct io *io, int fd, void *buffer, size_t bytes, uint64_t offset);
@@ -128,7 +158,6 @@ int io_file_write_now(struct io *io, int fd, const void *buffer, size_t bytes, u
 int io_file_sync_now(struct io *io, int fd);
 /* Size in bytes or negative errno. */
 int64_t io_file_size(struct io *io, int fd);
-/* Reserves the space, so that running out of it shows now: -ENOSPC. Sets the size. */
 int io_file_allocate_now(struct io *io, int fd, uint64_t bytes);
 int io_file_rename_now(struct io *io, const char *from, const char *to);
 int io_file_remove_now(struct io *io, const char *path);

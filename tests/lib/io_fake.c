@@ -1,7 +1,7 @@
 /* Nodes are files and folders by their full path. Each has its content now and its content as of
  * the last sync; the name has the same two states, and the sync of a folder makes the names in it
  * durable. What is simpler than on a real disk: a power cut keeps nothing unsynced at all, but for
- * the write that was cut in the middle. */
+ * the write that was cut in the middle; and a file that loses its name is empty at once. */
 
 #include "io_fake.h"
 
@@ -129,6 +129,30 @@ static void sync_node(struct node *folder)
     }
 }
 
+/* A file that has no name any more takes no room. */
+static uint64_t used_bytes(void)
+{
+    uint64_t bytes = 0;
+    for (int i = 0; i < NODES_MAX; i++)
+        bytes += disk.nodes[i].now.bytes;
+    return bytes;
+}
+
+static bool has_room(const struct node *node, uint64_t bytes)
+{
+    if (bytes <= node->now.bytes)
+        return true;
+    uint64_t used = used_bytes() - node->now.bytes;
+    return used <= disk.capacity_bytes && bytes <= disk.capacity_bytes - used;
+}
+
+static void remove_name(struct node *node)
+{
+    node->name[0] = '\0';
+    free(node->now.data);
+    node->now = (struct content){0};
+}
+
 static struct node *node_of(int fd)
 {
     hf_assert(fd >= 0 && fd < DESCRIPTORS_MAX && disk.descriptors[fd] != NULL);
@@ -227,6 +251,8 @@ static int32_t write_to(struct node *node, const void *buffer, uint32_t bytes, u
         put(&node->synced, buffer, bytes / 2, offset);
         return disk.fault == IO_FAKE_SHORT ? (int32_t)(bytes / 2) : -disk.fault_error;
     }
+    if (!has_room(node, offset + bytes))
+        return -ENOSPC;
     put(&node->now, buffer, bytes, offset);
     if (is_durable)
         put(&node->synced, buffer, bytes, offset);
@@ -235,14 +261,35 @@ static int32_t write_to(struct node *node, const void *buffer, uint32_t bytes, u
 
 /* ---- life and turn ---- */
 
+enum request_kind {
+    REQUEST_OPEN,
+    REQUEST_READ,
+    REQUEST_WRITE,
+    REQUEST_SYNC,
+    REQUEST_ALLOCATE,
+    REQUEST_RENAME,
+    REQUEST_REMOVE,
+};
+
 struct request {
     struct io_op *next;
-    const void *buffer;
-    uint64_t offset;
-    int32_t fd;
-    uint32_t bytes;
-    bool is_write;
+    union {
+        void *buffer;       /* of what is read */
+        const void *source; /* of what is written */
+        const char *path;
+    };
+    union {
+        uint64_t offset;
+        uint64_t file_bytes;
+        const char *to_path;
+    };
+    uint8_t kind;
     bool is_durable;
+    int32_t fd;
+    union {
+        uint32_t bytes;
+        uint32_t flags;
+    };
 };
 
 _Static_assert(sizeof(struct request) <= sizeof((struct io_op){0}.parts),
@@ -284,15 +331,37 @@ static void start(struct io *io, struct io_op *op, const struct request *request
     io->tail = op;
 }
 
-static int32_t perform(const struct request *request)
+/* Up to the end of the file. */
+static int32_t read_from(int fd, void *buffer, uint32_t bytes, uint64_t offset)
 {
-    struct node *node = node_of(request->fd);
-    if (request->is_write)
-        return write_to(node, request->buffer, request->bytes, request->offset,
+    const struct content *now = &node_of(fd)->now;
+    uint64_t left = offset < now->bytes ? now->bytes - offset : 0;
+    uint32_t part = left < bytes ? (uint32_t)left : bytes;
+    if (part > 0)
+        memcpy(buffer, now->data + offset, part);
+    return (int32_t)part;
+}
+
+static int32_t perform(struct io *io, const struct request *request)
+{
+    switch ((enum request_kind)request->kind) {
+    case REQUEST_OPEN:
+        return io_file_open_now(io, request->path, request->flags);
+    case REQUEST_READ:
+        return read_from(request->fd, request->buffer, request->bytes, request->offset);
+    case REQUEST_WRITE:
+        return write_to(node_of(request->fd), request->source, request->bytes, request->offset,
                         request->is_durable);
-    if (change_fails())
-        return -disk.fault_error;
-    sync_node(node);
+    case REQUEST_SYNC:
+        return io_file_sync_now(io, request->fd);
+    case REQUEST_ALLOCATE:
+        return io_file_allocate_now(io, request->fd, request->file_bytes);
+    case REQUEST_RENAME:
+        return io_file_rename_now(io, request->path, request->to_path);
+    case REQUEST_REMOVE:
+        return io_file_remove_now(io, request->path);
+    }
+    hf_assert(!"a request has a kind");
     return 0;
 }
 
@@ -305,7 +374,7 @@ void io_turn(struct io *io, uint64_t wake_at_ns)
     while (op != NULL) {
         struct request request = *request_of(op);
         op->is_pending = false;
-        op->done(op, perform(&request));
+        op->done(op, perform(io, &request));
         op = request.next;
     }
 }
@@ -326,22 +395,51 @@ void io_close(struct io *io, int fd)
     disk.descriptors[fd] = NULL;
 }
 
+void io_file_open(struct io *io, struct io_op *op, const char *path, uint32_t flags)
+{
+    start(io, op, &(struct request){.kind = REQUEST_OPEN, .path = path, .flags = flags});
+}
+
+void io_file_read(struct io *io, struct io_op *op, int fd, void *buffer, uint32_t bytes,
+                  uint64_t offset)
+{
+    start(io, op,
+          &(struct request){
+              .kind = REQUEST_READ, .fd = fd, .buffer = buffer, .bytes = bytes, .offset = offset});
+}
+
 void io_file_write(struct io *io, struct io_op *op, int fd, const void *buffer, uint32_t bytes,
                    uint64_t offset, bool is_durable)
 {
     hf_assert(bytes % BLOCK_BYTES == 0 && offset % BLOCK_BYTES == 0); /* the file is direct */
     start(io, op,
-          &(struct request){.buffer = buffer,
-                            .offset = offset,
+          &(struct request){.kind = REQUEST_WRITE,
                             .fd = fd,
+                            .source = buffer,
                             .bytes = bytes,
-                            .is_write = true,
+                            .offset = offset,
                             .is_durable = is_durable});
 }
 
 void io_file_sync(struct io *io, struct io_op *op, int fd)
 {
-    start(io, op, &(struct request){.fd = fd});
+    start(io, op, &(struct request){.kind = REQUEST_SYNC, .fd = fd});
+}
+
+void io_file_allocate(struct io *io, struct io_op *op, int fd, uint64_t bytes)
+{
+    hf_assert(bytes > 0);
+    start(io, op, &(struct request){.kind = REQUEST_ALLOCATE, .fd = fd, .file_bytes = bytes});
+}
+
+void io_file_rename(struct io *io, struct io_op *op, const char *from, const char *to)
+{
+    start(io, op, &(struct request){.kind = REQUEST_RENAME, .path = from, .to_path = to});
+}
+
+void io_file_remove(struct io *io, struct io_op *op, const char *path)
+{
+    start(io, op, &(struct request){.kind = REQUEST_REMOVE, .path = path});
 }
 
 int io_file_open_now(struct io *io, const char *path, uint32_t flags)
@@ -359,6 +457,8 @@ int io_file_open_now(struct io *io, const char *path, uint32_t flags)
     }
     if (node == NULL)
         return -ENOENT;
+    if (node->is_folder != (bool)(flags & IO_FILE_DIRECTORY))
+        return node->is_folder ? -ENXIO : -ENOTDIR;
     for (int fd = 0; fd < DESCRIPTORS_MAX; fd++) {
         if (disk.descriptors[fd] != NULL)
             continue;
@@ -404,12 +504,9 @@ int64_t io_file_size(struct io *io, int fd)
 int io_file_allocate_now(struct io *io, int fd, uint64_t bytes)
 {
     (void)io;
-    uint64_t used_bytes = 0;
     if (change_fails())
         return -disk.fault_error;
-    for (int i = 0; i < NODES_MAX; i++)
-        used_bytes += disk.nodes[i].now.bytes;
-    if (used_bytes + bytes > disk.capacity_bytes)
+    if (!has_room(node_of(fd), bytes))
         return -ENOSPC;
     resize(&node_of(fd)->now, bytes);
     return 0;
@@ -424,8 +521,10 @@ int io_file_rename_now(struct io *io, const char *from, const char *to)
         return -disk.fault_error;
     if (node == NULL)
         return -ENOENT;
+    if (old == node)
+        return 0;
     if (old != NULL)
-        old->name[0] = '\0';
+        remove_name(old);
     snprintf(node->name, sizeof node->name, "%s", to);
     return 0;
 }
@@ -436,11 +535,11 @@ int io_file_remove_now(struct io *io, const char *path)
     struct node *node = find(path);
     if (node == NULL)
         return -ENOENT;
+    if (node->is_folder)
+        return -EISDIR;
     if (change_fails())
         return -disk.fault_error;
-    node->name[0] = '\0';
-    free(node->now.data);
-    node->now = (struct content){0};
+    remove_name(node);
     return 0;
 }
 

@@ -24,7 +24,7 @@ enum io_fake_fault {
 /* Calls are numbered from here: `at` = 1 is the next one. `at` = 0: no fault. */
 void io_fake_fail_at(uint64_t at, enum io_fake_fault fault, int error);
 
-/* From now on space for at most so many bytes can be allocated; more is -ENOSPC. */
+/* From now on there is room for so many bytes; allocating or growing beyond it is -ENOSPC. */
 void io_fake_set_capacity(uint64_t bytes);
 
 /* Calls that changed the disk since io_fake_fail_at(). */

@@ -3,6 +3,8 @@
 
 #include "disk.h"
 
+#include "io/io.h"
+
 #include "base/assert.h"
 #include "content.h"
 #include "flight.h"
@@ -134,7 +136,94 @@ int sim_disk_reserve(struct sim_node *file, uint64_t bytes)
     return 0;
 }
 
-/* ---- effects ---- */
+/* ---- effects on names ---- */
+
+static int open_folder(struct sim_node *node)
+{
+    if (!node->is_folder)
+        return -ENOTDIR;
+    node->open_count++;
+    return sim_descriptor_add(SIM_DESCRIPTOR_FOLDER, sim_node_acquire(node));
+}
+
+static int open_file(struct sim_node *node, uint32_t flags)
+{
+    if (node->is_folder)
+        return -ENXIO;
+    node->open_count++;
+    int fd = sim_descriptor_add(SIM_DESCRIPTOR_FILE, sim_node_acquire(node));
+    struct sim_descriptor *descriptor = sim_descriptor(fd);
+    descriptor->is_direct = flags & IO_FILE_DIRECT;
+    descriptor->is_read_only = flags & IO_FILE_READ;
+    return fd;
+}
+
+int sim_disk_open(const char *path, uint32_t flags, struct sim_verdict verdict)
+{
+    struct sim_node *node;
+    int error = 0;
+    if (verdict.is_fault)
+        return verdict.error;
+    if (flags & IO_FILE_CREATE)
+        error = sim_tree_add(path, false, &node);
+    else
+        node = sim_tree_find(path, &error);
+    if (error != 0)
+        return error;
+    return flags & IO_FILE_DIRECTORY ? open_folder(node) : open_file(node, flags);
+}
+
+int sim_disk_rename(const char *from, const char *to, struct sim_verdict verdict)
+{
+    if (verdict.is_fault)
+        return verdict.error;
+    sim_trace("disk rename %s %s", from, to);
+    return sim_tree_rename(from, to);
+}
+
+int sim_disk_remove(const char *path, struct sim_verdict verdict)
+{
+    if (verdict.is_fault)
+        return verdict.error;
+    sim_trace("disk remove %s", path);
+    return sim_tree_remove(path);
+}
+
+/* ---- effects on content ---- */
+
+int sim_disk_allocate(struct sim_node *file, uint64_t bytes, struct sim_verdict verdict)
+{
+    if (verdict.is_fault)
+        return verdict.error;
+    int error = sim_disk_reserve(file, bytes);
+    if (error == 0 && bytes > file->content.now_bytes)
+        file->content.now_bytes = bytes;
+    return error;
+}
+
+/* A part of a read, whole sectors, and never nothing: that would be the end of the file. */
+static uint64_t part_read(uint64_t bytes)
+{
+    if (bytes <= SIM_SECTOR_BYTES)
+        return bytes;
+    return sim_between(SIM_CHANCE_FAULTS, 1, (bytes - 1) / SIM_SECTOR_BYTES) * SIM_SECTOR_BYTES;
+}
+
+int64_t sim_disk_read_some(const struct sim_node *file, void *buffer, uint64_t bytes,
+                           uint64_t offset, bool is_direct, struct sim_verdict verdict)
+{
+    const struct sim_content *content = &file->content;
+    if (verdict.is_fault && verdict.fault != SIM_DISK_SHORT)
+        return verdict.error;
+    if (offset >= content->now_bytes)
+        return 0;
+    if (bytes > content->now_bytes - offset)
+        bytes = content->now_bytes - offset;
+    if (verdict.is_fault)
+        bytes = part_read(bytes);
+    sim_content_read(content, offset, buffer, bytes, is_direct);
+    return (int64_t)bytes;
+}
 
 static void observe(const struct sim_node *file, uint64_t offset, const uint8_t *data,
                     uint32_t bytes)

@@ -5,6 +5,7 @@
 #include "flight.h"
 
 #include "base/assert.h"
+#include "io/io.h"
 #include "private.h"
 #include "tree.h"
 #include "world.h"
@@ -17,7 +18,9 @@ struct flight {
     uint64_t number;
     sim_token token;
     struct sim_request request;
-    struct sim_node *node;
+    struct sim_node *node; /* NULL: it goes by its paths */
+    char *path;
+    char *to_path;
     uint8_t *data;    /* of a write; NULL: zeros */
     uint64_t covered; /* by a sync: the last write, or the count of changes */
 };
@@ -31,7 +34,10 @@ static struct {
 
 static void free_flight(struct flight *flight)
 {
-    sim_node_release(flight->node);
+    if (flight->node != NULL)
+        sim_node_release(flight->node);
+    sim_free(flight->path);
+    sim_free(flight->to_path);
     sim_free(flight->data);
     sim_free(flight);
 }
@@ -70,15 +76,75 @@ static void check_buffer(const struct flight *flight)
                  flight->node->path, request->offset);
 }
 
-static int32_t perform(const struct flight *flight)
+static void check_path(const char *given, const char *copy)
+{
+    if (copy != NULL && strcmp(given, copy) != 0)
+        sim_fail("io", "the path %s was changed while an operation was using it", copy);
+}
+
+static int32_t end_write(const struct flight *flight)
 {
     const struct sim_request *request = &flight->request;
-    if (request->kind == SIM_REQUEST_SYNC)
-        return sim_disk_sync_end(flight->node, flight->covered, request->verdict);
-    hf_assert(request->kind == SIM_REQUEST_WRITE);
     check_buffer(flight);
     return (int32_t)sim_disk_write(flight->node, request->source, request->bytes, request->offset,
                                    request->is_durable, request->verdict);
+}
+
+/* With nobody to hear of it there is no buffer any more. */
+static int32_t end_read(const struct flight *flight)
+{
+    const struct sim_request *request = &flight->request;
+    if (!sim_io_is_awaited(flight->token))
+        return 0;
+    int64_t result =
+        sim_disk_read_some(flight->node, request->buffer, request->bytes, request->offset,
+                           sim_descriptor(request->fd)->is_direct, request->verdict);
+    sim_trace("disk read %s %" PRIu64 "+%u: %" PRId64, flight->node->path, request->offset,
+              request->bytes, result);
+    return (int32_t)result;
+}
+
+static int32_t end_open(const struct flight *flight)
+{
+    const struct sim_request *request = &flight->request;
+    int result = sim_disk_open(flight->path, request->flags, request->verdict);
+    sim_trace("disk open %s: %d", flight->path, result);
+    return result;
+}
+
+static int32_t end_allocate(const struct flight *flight)
+{
+    const struct sim_request *request = &flight->request;
+    int result = sim_disk_allocate(flight->node, request->file_bytes, request->verdict);
+    sim_trace("disk allocate %s %" PRIu64 ": %d", flight->node->path, request->file_bytes, result);
+    return result;
+}
+
+static int32_t perform(const struct flight *flight)
+{
+    const struct sim_request *request = &flight->request;
+    switch (request->kind) {
+    case SIM_REQUEST_OPEN:
+        return end_open(flight);
+    case SIM_REQUEST_READ:
+        return end_read(flight);
+    case SIM_REQUEST_WRITE:
+        return end_write(flight);
+    case SIM_REQUEST_SYNC:
+        return sim_disk_sync_end(flight->node, flight->covered, request->verdict);
+    case SIM_REQUEST_ALLOCATE:
+        return end_allocate(flight);
+    case SIM_REQUEST_RENAME:
+        return sim_disk_rename(flight->path, flight->to_path, request->verdict);
+    case SIM_REQUEST_REMOVE:
+        return sim_disk_remove(flight->path, request->verdict);
+    case SIM_REQUEST_ACCEPT:
+    case SIM_REQUEST_RECV:
+    case SIM_REQUEST_SEND:
+        break;
+    }
+    hf_assert(!"this is for the disk");
+    return 0;
 }
 
 static void flight_ends(void *context, uint64_t number)
@@ -91,6 +157,10 @@ static void flight_ends(void *context, uint64_t number)
     if (flight == NULL)
         return; /* a crash came first */
     *link = flight->next;
+    if (sim_io_is_awaited(flight->token)) {
+        check_path(flight->request.path, flight->path);
+        check_path(flight->request.to_path, flight->to_path);
+    }
     sim_io_complete(flight->token, perform(flight));
     free_flight(flight);
 }
@@ -106,6 +176,15 @@ static uint8_t *copy_of(const void *source, uint32_t bytes)
     return copy;
 }
 
+static char *copy_of_path(const char *path)
+{
+    if (path == NULL)
+        return NULL;
+    char *copy = sim_alloc(strlen(path) + 1);
+    memcpy(copy, path, strlen(path) + 1);
+    return copy;
+}
+
 void sim_flight_begin(const struct sim_request *request, sim_token token)
 {
     struct flight **link = &flights.first;
@@ -114,8 +193,11 @@ void sim_flight_begin(const struct sim_request *request, sim_token token)
         .number = ++flights.count,
         .token = token,
         .request = *request,
-        .node = sim_node_acquire(sim_descriptor(request->fd)->object),
+        .path = copy_of_path(request->path),
+        .to_path = copy_of_path(request->to_path),
     };
+    if (request->fd >= 0)
+        flight->node = sim_node_acquire(sim_descriptor(request->fd)->object);
     if (request->kind == SIM_REQUEST_WRITE)
         flight->data = copy_of(request->source, request->bytes);
     if (request->kind == SIM_REQUEST_SYNC)
@@ -210,12 +292,43 @@ static void crash_in_sync(const struct flight *flight)
     }
 }
 
+/* It has been done, or not, and a descriptor goes with the process. */
+static void crash_in_change(const struct flight *flight)
+{
+    const struct sim_request *request = &flight->request;
+    struct sim_node *node;
+    bool is_made = sim_happens(SIM_CHANCE_DISK, 500) && !request->verdict.is_fault;
+    sim_trace("crash in operation %d on %s: %s", (int)request->kind,
+              flight->node != NULL ? flight->node->path : flight->path,
+              is_made ? "it was made" : "it was not made");
+    if (!is_made)
+        return;
+    if (request->kind == SIM_REQUEST_OPEN && request->flags & IO_FILE_CREATE)
+        (void)sim_tree_add(flight->path, false, &node);
+    else if (request->kind != SIM_REQUEST_OPEN)
+        (void)perform(flight);
+}
+
+static void crash_in(const struct flight *flight, enum sim_crash crash)
+{
+    switch (flight->request.kind) {
+    case SIM_REQUEST_READ:
+        break;
+    case SIM_REQUEST_WRITE:
+        crash_in_write(flight, crash);
+        break;
+    case SIM_REQUEST_SYNC:
+        crash_in_sync(flight);
+        break;
+    default:
+        crash_in_change(flight);
+        break;
+    }
+}
+
 void sim_flights_crash(enum sim_crash crash)
 {
     for (const struct flight *flight = flights.first; flight != NULL; flight = flight->next)
-        if (flight->request.kind == SIM_REQUEST_WRITE)
-            crash_in_write(flight, crash);
-        else
-            crash_in_sync(flight);
+        crash_in(flight, crash);
     drop_all();
 }

@@ -42,6 +42,29 @@ static void check_alignment(int fd, const void *buffer, uint64_t bytes, uint64_t
 
 /* ---- asynchronous ---- */
 
+void io_file_open(struct io *io, struct io_op *op, const char *path, uint32_t flags)
+{
+    struct sim_request request = {.kind = SIM_REQUEST_OPEN, .fd = -1, .path = path, .flags = flags};
+    request.verdict = operation("io_file_open", path);
+    sim_io_prepare(io, op, &request);
+}
+
+void io_file_read(struct io *io, struct io_op *op, int fd, void *buffer, uint32_t bytes,
+                  uint64_t offset)
+{
+    struct sim_request request = {
+        .kind = SIM_REQUEST_READ,
+        .fd = fd,
+        .buffer = buffer,
+        .bytes = bytes,
+        .offset = offset,
+    };
+    hf_assert(bytes > 0);
+    check_alignment(fd, buffer, bytes, offset);
+    request.verdict = operation("io_file_read", file_of(fd)->path);
+    sim_io_prepare(io, op, &request);
+}
+
 void io_file_write(struct io *io, struct io_op *op, int fd, const void *buffer, uint32_t bytes,
                    uint64_t offset, bool is_durable)
 {
@@ -67,43 +90,37 @@ void io_file_sync(struct io *io, struct io_op *op, int fd)
     sim_io_prepare(io, op, &request);
 }
 
+void io_file_allocate(struct io *io, struct io_op *op, int fd, uint64_t bytes)
+{
+    struct sim_request request = {.kind = SIM_REQUEST_ALLOCATE, .fd = fd, .file_bytes = bytes};
+    hf_assert(bytes > 0);
+    hf_assert(!sim_descriptor(fd)->is_read_only);
+    hf_assert(sim_descriptor(fd)->pending_count == 0);
+    request.verdict = operation("io_file_allocate", file_of(fd)->path);
+    sim_io_prepare(io, op, &request);
+}
+
+void io_file_rename(struct io *io, struct io_op *op, const char *from, const char *to)
+{
+    struct sim_request request = {
+        .kind = SIM_REQUEST_RENAME, .fd = -1, .path = from, .to_path = to};
+    request.verdict = operation("io_file_rename", to);
+    sim_io_prepare(io, op, &request);
+}
+
+void io_file_remove(struct io *io, struct io_op *op, const char *path)
+{
+    struct sim_request request = {.kind = SIM_REQUEST_REMOVE, .fd = -1, .path = path};
+    request.verdict = operation("io_file_remove", path);
+    sim_io_prepare(io, op, &request);
+}
+
 /* ---- opening and closing ---- */
-
-static int open_folder(struct sim_node *node)
-{
-    if (!node->is_folder)
-        return -ENOTDIR;
-    node->open_count++;
-    return sim_descriptor_add(SIM_DESCRIPTOR_FOLDER, sim_node_acquire(node));
-}
-
-static int open_file(struct sim_node *node, uint32_t flags)
-{
-    if (node->is_folder)
-        return -ENXIO;
-    node->open_count++;
-    int fd = sim_descriptor_add(SIM_DESCRIPTOR_FILE, sim_node_acquire(node));
-    struct sim_descriptor *descriptor = sim_descriptor(fd);
-    descriptor->is_direct = flags & IO_FILE_DIRECT;
-    descriptor->is_read_only = flags & IO_FILE_READ;
-    return fd;
-}
 
 int io_file_open_now(struct io *io, const char *path, uint32_t flags)
 {
-    struct sim_node *node;
-    int error = 0;
     (void)io;
-    struct sim_verdict verdict = operation("io_file_open", path);
-    if (verdict.is_fault)
-        return verdict.error;
-    if (flags & IO_FILE_CREATE)
-        error = sim_tree_add(path, false, &node);
-    else
-        node = sim_tree_find(path, &error);
-    if (error != 0)
-        return error;
-    return flags & IO_FILE_DIRECTORY ? open_folder(node) : open_file(node, flags);
+    return sim_disk_open(path, flags, operation("io_file_open", path));
 }
 
 void io_close(struct io *io, int fd)
@@ -190,13 +207,7 @@ int io_file_allocate_now(struct io *io, int fd, uint64_t bytes)
 {
     (void)io;
     struct sim_node *file = file_of(fd);
-    struct sim_verdict verdict = operation("io_file_allocate", file->path);
-    if (verdict.is_fault)
-        return verdict.error;
-    int error = sim_disk_reserve(file, bytes);
-    if (error == 0 && bytes > file->content.now_bytes)
-        file->content.now_bytes = bytes;
-    return error;
+    return sim_disk_allocate(file, bytes, operation("io_file_allocate", file->path));
 }
 
 /* ---- names ---- */
@@ -204,21 +215,13 @@ int io_file_allocate_now(struct io *io, int fd, uint64_t bytes)
 int io_file_rename_now(struct io *io, const char *from, const char *to)
 {
     (void)io;
-    struct sim_verdict verdict = operation("io_file_rename", to);
-    if (verdict.is_fault)
-        return verdict.error;
-    sim_trace("disk rename %s %s", from, to);
-    return sim_tree_rename(from, to);
+    return sim_disk_rename(from, to, operation("io_file_rename", to));
 }
 
 int io_file_remove_now(struct io *io, const char *path)
 {
     (void)io;
-    struct sim_verdict verdict = operation("io_file_remove", path);
-    if (verdict.is_fault)
-        return verdict.error;
-    sim_trace("disk remove %s", path);
-    return sim_tree_remove(path);
+    return sim_disk_remove(path, operation("io_file_remove", path));
 }
 
 int io_directory_create(struct io *io, const char *path)

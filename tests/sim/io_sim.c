@@ -87,13 +87,20 @@ static sim_token token_of(const struct operation *operation)
     return (uint64_t)operation->generation << 32 | (uint32_t)(operation - operations);
 }
 
+bool sim_io_is_awaited(sim_token token)
+{
+    const struct operation *operation = &operations[(uint32_t)token];
+    return operation->io != NULL && operation->generation == token >> 32;
+}
+
 void sim_io_complete(sim_token token, int32_t result)
 {
     struct operation *operation = &operations[(uint32_t)token];
-    if (operation->io == NULL || operation->generation != token >> 32)
+    if (!sim_io_is_awaited(token))
         return;
     operation->result = result;
-    sim_descriptor(operation->request.fd)->pending_count--;
+    if (operation->request.fd >= 0)
+        sim_descriptor(operation->request.fd)->pending_count--;
     push(&operation->io->completed, operation);
 }
 
@@ -104,7 +111,8 @@ void sim_io_prepare(struct io *io, struct io_op *op, const struct sim_request *r
     hf_assert(op->done != NULL);
     struct operation *operation = acquire_operation();
     uint32_t generation = operation->generation;
-    sim_descriptor(request->fd)->pending_count++;
+    if (request->fd >= 0)
+        sim_descriptor(request->fd)->pending_count++;
     op->is_pending = true;
     *operation =
         (struct operation){.io = io, .op = op, .generation = generation, .request = *request};
@@ -125,8 +133,13 @@ static void begin(const struct operation *operation)
     case SIM_REQUEST_SEND:
         sim_network_send(request->fd, token, request->source, request->bytes);
         break;
+    case SIM_REQUEST_OPEN:
+    case SIM_REQUEST_READ:
     case SIM_REQUEST_WRITE:
     case SIM_REQUEST_SYNC:
+    case SIM_REQUEST_ALLOCATE:
+    case SIM_REQUEST_RENAME:
+    case SIM_REQUEST_REMOVE:
         sim_flight_begin(request, token);
         break;
     }

@@ -83,13 +83,19 @@ void sim_descriptors_begin(void);
 /* Names an operation that is under way; stale ones are no mistake. */
 typedef uint64_t sim_token;
 void sim_io_complete(sim_token token, int32_t result);
+bool sim_io_is_awaited(sim_token token);
 
 enum sim_request_kind {
     SIM_REQUEST_ACCEPT,
     SIM_REQUEST_RECV,
     SIM_REQUEST_SEND,
+    SIM_REQUEST_OPEN,
+    SIM_REQUEST_READ,
     SIM_REQUEST_WRITE,
     SIM_REQUEST_SYNC,
+    SIM_REQUEST_ALLOCATE,
+    SIM_REQUEST_RENAME,
+    SIM_REQUEST_REMOVE,
 };
 
 /* What is to happen to one operation on the disk, decided when it is asked for. */
@@ -101,11 +107,15 @@ struct sim_verdict {
 
 struct sim_request {
     enum sim_request_kind kind;
-    int fd;
-    void *buffer;       /* of what comes in */
-    const void *source; /* of what goes out */
+    int fd; /* -1: none */
+    const char *path;
+    const char *to_path; /* renamed */
+    uint32_t flags;      /* of an opening */
+    void *buffer;        /* of what comes in */
+    const void *source;  /* of what goes out */
     uint32_t bytes;
     uint64_t offset;
+    uint64_t file_bytes; /* allocated */
     bool is_durable;
     struct sim_verdict verdict;
 };
@@ -124,7 +134,11 @@ struct sim_verdict sim_disk_operation(const char *name, const char *path);
 /* How long the next operation that takes its time will take. */
 uint64_t sim_disk_duration_ns(void);
 
-/* Effects, at once. Bytes written or negative errno; 0 or negative errno. */
+/* Effects, at once. Descriptor, bytes or 0, or negative errno. */
+int sim_disk_open(const char *path, uint32_t flags, struct sim_verdict verdict);
+/* Up to the end of the file. */
+int64_t sim_disk_read_some(const struct sim_node *file, void *buffer, uint64_t bytes,
+                           uint64_t offset, bool is_direct, struct sim_verdict verdict);
 int64_t sim_disk_write(struct sim_node *file, const void *buffer, uint64_t bytes, uint64_t offset,
                        bool is_durable, struct sim_verdict verdict);
 int sim_disk_sync(struct sim_node *node, struct sim_verdict verdict);
@@ -132,7 +146,11 @@ int sim_disk_sync(struct sim_node *node, struct sim_verdict verdict);
 uint64_t sim_disk_sync_begin(struct sim_node *node);
 int sim_disk_sync_end(struct sim_node *node, uint64_t covered, struct sim_verdict verdict);
 
-/* 0 or -ENOSPC. */
+int sim_disk_allocate(struct sim_node *file, uint64_t bytes, struct sim_verdict verdict);
+int sim_disk_rename(const char *from, const char *to, struct sim_verdict verdict);
+int sim_disk_remove(const char *path, struct sim_verdict verdict);
+
+/* Room for a file of so many bytes, whose size stays. 0 or -ENOSPC. */
 int sim_disk_reserve(struct sim_node *file, uint64_t bytes);
 
 /* ---- the network, from the engine's side (network.c) ---- */
