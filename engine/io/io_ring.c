@@ -38,6 +38,7 @@
 
 enum {
     MESSAGE_BYTES = 256,
+    MISSING_BYTES = 160, /* of them, for the names of what is missing */
     /* More operations than this in one turn are submitted in several calls. */
     SUBMISSION_ENTRIES_MAX = 4096,
     COMPLETION_ENTRIES_MAX =
@@ -399,7 +400,48 @@ static bool is_disabled_by_sysctl(void)
     return got == 1 && digit != '0';
 }
 
-static enum io_status explain(int error, char *message_out)
+/* What this file asks of the kernel. MSG_RING is not among it: the eventfd does without. */
+static const struct {
+    uint8_t opcode;
+    const char *name;
+} OPERATIONS[] = {
+    {IORING_OP_ACCEPT, "accept"},     {IORING_OP_RECV, "recv"},
+    {IORING_OP_SEND, "send"},         {IORING_OP_READ, "read"},
+    {IORING_OP_WRITE, "write"},       {IORING_OP_FSYNC, "fsync"},
+    {IORING_OP_OPENAT, "openat"},     {IORING_OP_FALLOCATE, "fallocate"},
+    {IORING_OP_RENAMEAT, "renameat"}, {IORING_OP_UNLINKAT, "unlinkat"},
+};
+
+static void note_missing(char *missing, const char *name)
+{
+    size_t used = strlen(missing);
+    snprintf(missing + used, MISSING_BYTES - used, "%s%s", used == 0 ? "" : ", ", name);
+}
+
+/* Names what the kernel lacks. 0, or a negative errno when it does not tell. */
+static int find_missing(struct io_uring *ring, char *missing)
+{
+    enum {
+        COUNT = 256,
+        BYTES = sizeof(struct io_uring_probe) + COUNT * sizeof(struct io_uring_probe_op),
+    };
+    _Alignas(struct io_uring_probe) uint8_t memory[BYTES] = {0}; /* as the kernel wants it */
+    struct io_uring_probe *probe = (struct io_uring_probe *)(void *)memory;
+    int error = io_uring_register_probe(ring, probe, COUNT);
+    if (error != 0)
+        return error;
+    for (size_t i = 0; i < sizeof OPERATIONS / sizeof OPERATIONS[0]; i++)
+        if (!io_uring_opcode_supported(probe, OPERATIONS[i].opcode))
+            note_missing(missing, OPERATIONS[i].name);
+    /* No completion is ever dropped, and waiting takes a timeout of its own. */
+    if (!(ring->features & IORING_FEAT_NODROP))
+        note_missing(missing, "NODROP");
+    if (!(ring->features & IORING_FEAT_EXT_ARG))
+        note_missing(missing, "EXT_ARG");
+    return missing[0] == '\0' ? 0 : -EOPNOTSUPP;
+}
+
+static enum io_status explain(int error, const char *missing, char *message_out)
 {
     const char *text = strerror(-error);
     if (error == -EPERM && is_disabled_by_sysctl()) {
@@ -425,17 +467,19 @@ static enum io_status explain(int error, char *message_out)
         return IO_NO_MEMORY;
     }
     snprintf(message_out, MESSAGE_BYTES,
-             "this kernel's io_uring lacks what is needed (%s): use Linux 5.11 or newer", text);
+             "this kernel's io_uring lacks what is needed (%s): use Linux 5.11 or newer",
+             missing[0] == '\0' ? text : missing);
     return IO_UNSUPPORTED;
 }
 
 enum io_status io_create(const struct io_options *options, struct io **io_out, char *message_out)
 {
+    char missing[MISSING_BYTES] = "";
     *io_out = NULL;
     message_out[0] = '\0';
     struct io *io = calloc(1, sizeof *io);
     if (io == NULL)
-        return explain(-ENOMEM, message_out);
+        return explain(-ENOMEM, missing, message_out);
 
     io->wake_fd = eventfd(0, EFD_CLOEXEC);
     int error = io->wake_fd < 0 ? -errno : 0;
@@ -444,11 +488,9 @@ enum io_status io_create(const struct io_options *options, struct io **io_out, c
     error = make_ring(options, &io->ring);
     if (error != 0)
         goto fail_wake;
-    /* No completion is ever dropped, and waiting takes a timeout of its own. */
-    if (!(io->ring.features & IORING_FEAT_NODROP) || !(io->ring.features & IORING_FEAT_EXT_ARG)) {
-        error = -EOPNOTSUPP;
+    error = find_missing(&io->ring, missing);
+    if (error != 0)
         goto fail_ring;
-    }
     *io_out = io;
     return IO_OK;
 
@@ -458,7 +500,7 @@ fail_wake:
     close(io->wake_fd);
 fail_memory:
     free(io);
-    return explain(error, message_out);
+    return explain(error, missing, message_out);
 }
 
 void io_start(struct io *io)

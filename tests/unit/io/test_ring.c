@@ -5,14 +5,9 @@
 #include "test_directory.h"
 
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <pthread.h>
-#include <stddef.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 
 /* ---- the turn ---- */
 
@@ -269,59 +264,4 @@ Test(socket, a_host_or_port_that_does_not_resolve_is_invalid)
     cr_assert_eq(io_listen(io, "127.0.0.1", "seven", false), -EINVAL);
     cr_assert_eq(io_listen(io, "192.0.2.1", "0", false), -EADDRNOTAVAIL);
     io_destroy(&io);
-}
-
-/* ---- where io_uring is missing ---- */
-
-/* What a container's profile does. */
-static void block_io_uring(int error)
-{
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
-    cr_assert_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    cr_assert_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
-}
-
-static enum io_status create_blocked(int error, char *message)
-{
-    struct io *io = NULL;
-    block_io_uring(error);
-    enum io_status status = io_create(&(struct io_options){.op_count_max = 8}, &io, message);
-    cr_assert_null(io);
-    cr_assert_lt(strlen(message), 256);
-    return status;
-}
-
-Test(create, when_a_profile_forbids_io_uring_says_what_to_allow)
-{
-    char message[256];
-    cr_assert_eq(create_blocked(EPERM, message), IO_BLOCKED);
-    cr_assert(strstr(message, "seccomp") != NULL || strstr(message, "sysctl") != NULL, "%s",
-              message);
-}
-
-Test(create, when_the_kernel_has_no_io_uring_is_blocked)
-{
-    char message[256];
-    cr_assert_eq(create_blocked(ENOSYS, message), IO_BLOCKED);
-    cr_assert(strstr(message, "seccomp") != NULL, "%s", message);
-}
-
-Test(create, when_no_set_of_flags_is_known_is_unsupported)
-{
-    char message[256];
-    cr_assert_eq(create_blocked(EINVAL, message), IO_UNSUPPORTED);
-    cr_assert(strstr(message, "5.11") != NULL, "%s", message);
-}
-
-Test(create, without_memory_says_so)
-{
-    char message[256];
-    cr_assert_eq(create_blocked(ENOMEM, message), IO_NO_MEMORY);
-    cr_assert(strstr(message, "ulimit") != NULL, "%s", message);
 }
