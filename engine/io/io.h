@@ -2,7 +2,8 @@
 #define HF_IO_H
 /* Everything asynchronous, and every touch of the outside: sockets, files, clocks, wake-ups. Two
  * implementations stand behind this header and the linker chooses: io_ring.c (io_uring, the only
- * file that includes liburing) with file_now.c, and the simulator of the tests.
+ * file that includes liburing) with the plain system calls of file_now.c and socket_now.c, and the
+ * simulator of the tests.
  *
  * One struct io per core, used by its thread only, except io_wake(). An operation lives in its
  * owner, which keeps it and the buffers it names untouched until its `done` ran. `done` runs inside

@@ -23,9 +23,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +40,6 @@ enum {
     SUBMISSION_ENTRIES_MAX = 4096,
     COMPLETION_ENTRIES_MAX =
         65536, /* the kernel's own bound; the rest waits in its overflow list */
-    LISTEN_BACKLOG = 4096,
 };
 
 /* User data other than the address of an operation. */
@@ -425,7 +421,7 @@ static int find_missing(struct io_uring *ring, char *missing)
         COUNT = 256,
         BYTES = sizeof(struct io_uring_probe) + COUNT * sizeof(struct io_uring_probe_op),
     };
-    _Alignas(struct io_uring_probe) uint8_t memory[BYTES] = {0}; /* as the kernel wants it */
+    _Alignas(struct io_uring_probe) uint8_t memory[BYTES] = {0}; /* the kernel insists on zeros */
     struct io_uring_probe *probe = (struct io_uring_probe *)(void *)memory;
     int error = io_uring_register_probe(ring, probe, COUNT);
     if (error != 0)
@@ -600,61 +596,6 @@ void io_wake(struct io *self, struct io *target)
 
 /* ---- sockets ---- */
 
-static int set_option(int fd, int level, int name)
-{
-    int on = 1;
-    return setsockopt(fd, level, name, &on, sizeof on) == 0 ? 0 : -errno;
-}
-
-static int listen_at(const struct addrinfo *address, bool is_shared)
-{
-    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
-    int error = set_option(fd, SOL_SOCKET, SO_REUSEADDR);
-    if (error == 0 && is_shared)
-        error = set_option(fd, SOL_SOCKET, SO_REUSEPORT);
-    if (error == 0)
-        error = set_option(fd, IPPROTO_TCP, TCP_NODELAY);
-    if (error == 0 && bind(fd, address->ai_addr, address->ai_addrlen) != 0)
-        error = -errno;
-    if (error == 0 && listen(fd, LISTEN_BACKLOG) != 0)
-        error = -errno;
-    if (error == 0)
-        return fd;
-    close(fd);
-    return error;
-}
-
-int io_listen(struct io *io, const char *host, const char *port, bool is_shared)
-{
-    (void)io;
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *addresses = NULL;
-    if (getaddrinfo(host, port, &hints, &addresses) != 0)
-        return -EINVAL;
-    int fd = -EINVAL;
-    for (struct addrinfo *address = addresses; address != NULL && fd < 0;
-         address = address->ai_next)
-        fd = listen_at(address, is_shared);
-    freeaddrinfo(addresses);
-    return fd;
-}
-
-uint16_t io_listen_port(struct io *io, int listen_fd)
-{
-    (void)io;
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address = {0};
-    socklen_t address_bytes = sizeof address;
-    int failed = getsockname(listen_fd, &address.any, &address_bytes);
-    hf_assert(failed == 0);
-    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
-}
-
 void io_accept(struct io *io, struct io_op *op, int listen_fd)
 {
     start_request(io, op, &(struct request){.kind = REQUEST_ACCEPT, .fd = listen_fd});
@@ -672,24 +613,6 @@ void io_send(struct io *io, struct io_op *op, int fd, const void *buffer, uint32
     start_request(
         io, op,
         &(struct request){.kind = REQUEST_SEND, .fd = fd, .source = buffer, .bytes = bytes});
-}
-
-void io_shutdown_send(struct io *io, int fd)
-{
-    (void)io;
-    (void)shutdown(fd, SHUT_WR); /* ENOTCONN: the other side was faster */
-}
-
-void io_shutdown(struct io *io, int fd)
-{
-    (void)io;
-    (void)shutdown(fd, SHUT_RDWR); /* ENOTCONN: the other side was faster */
-}
-
-void io_close(struct io *io, int fd)
-{
-    (void)io;
-    (void)close(fd);
 }
 
 /* ---- files: asynchronous ---- */
