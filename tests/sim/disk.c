@@ -122,15 +122,19 @@ static uint64_t whole_pages(uint64_t bytes)
     return (bytes + SIM_PAGE_BYTES - 1) / SIM_PAGE_BYTES * SIM_PAGE_BYTES;
 }
 
+uint64_t sim_disk_room(void)
+{
+    uint64_t used = used_bytes();
+    return used < disk.options.capacity_bytes ? disk.options.capacity_bytes - used : 0;
+}
+
 int sim_disk_reserve(struct sim_node *file, uint64_t bytes)
 {
     struct sim_content *content = &file->content;
     uint64_t wanted_bytes = whole_pages(bytes);
     if (wanted_bytes <= content->allocated_bytes)
         return 0;
-    uint64_t used = used_bytes();
-    uint64_t more_bytes = wanted_bytes - content->allocated_bytes;
-    if (used > disk.options.capacity_bytes || more_bytes > disk.options.capacity_bytes - used)
+    if (wanted_bytes - content->allocated_bytes > sim_disk_room())
         return -ENOSPC;
     content->allocated_bytes = wanted_bytes;
     return 0;

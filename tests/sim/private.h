@@ -153,6 +153,9 @@ int sim_disk_remove(const char *path, struct sim_verdict verdict);
 /* Room for a file of so many bytes, whose size stays. 0 or -ENOSPC. */
 int sim_disk_reserve(struct sim_node *file, uint64_t bytes);
 
+/* Bytes that are free. */
+uint64_t sim_disk_room(void);
+
 /* ---- the network, from the engine's side (network.c) ---- */
 
 int sim_network_listen(const char *port, bool is_shared);
