@@ -1,6 +1,7 @@
 #include "bench/workload.h"
 
 #include "base/assert.h"
+#include "bench/chance.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,40 +11,17 @@
 /* A second click repeats one of so many latest reservations of its stream. */
 enum { REPEAT_WINDOW = 1000 };
 
-/* Different choices about one reservation use different salts. */
-enum { SALT_ITEM = 1, SALT_BUYER = 2, SALT_FOLLOW = 3, SALT_STREAM = 4 };
-
 /* ---- chance -------------------------------------------------------------------------------- */
-
-/* The finaliser of splitmix64. */
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-    return x ^ (x >> 31);
-}
 
 static uint64_t chance(const struct workload *workload, uint64_t salt, uint64_t index)
 {
-    return mix(mix(workload->options->seed + salt) + index * 0x9e3779b97f4a7c15ull);
-}
-
-/* A number below `bound`, from 64 random bits. */
-static uint64_t below(uint64_t random, uint64_t bound)
-{
-    return (uint64_t)(((unsigned __int128)random * bound) >> 64);
-}
-
-/* 0 <= result < 1. */
-static double fraction(uint64_t random)
-{
-    return (double)(random >> 11) * 0x1p-53;
+    return chance_bits(workload->options->seed, salt, index);
 }
 
 static uint64_t stream_random(struct workload_stream *stream)
 {
     stream->random += 0x9e3779b97f4a7c15ull;
-    return mix(stream->random);
+    return chance_mix(stream->random);
 }
 
 /* ---- memory -------------------------------------------------------------------------------- */
@@ -187,9 +165,10 @@ static uint32_t take_follows(struct follow_queue *queue, uint64_t now_ns, uint32
 static uint64_t click(const struct workload *workload, struct workload_stream *stream)
 {
     double repeat_share = workload->options->repeat_share;
-    if (repeat_share > 0 && stream->made > 0 && fraction(stream_random(stream)) < repeat_share) {
+    if (repeat_share > 0 && stream->made > 0 &&
+        chance_fraction(stream_random(stream)) < repeat_share) {
         uint64_t window = stream->made < REPEAT_WINDOW ? stream->made : REPEAT_WINDOW;
-        uint64_t back = below(stream_random(stream), window);
+        uint64_t back = chance_below(stream_random(stream), window);
         return stream->first_index + stream->made - 1 - back;
     }
     return stream->first_index + stream->made++;
@@ -223,11 +202,12 @@ uint32_t workload_take(struct workload *workload, uint32_t core, uint64_t now_ns
 struct workload_row workload_row(const struct workload *workload, uint32_t core, uint64_t index)
 {
     const struct workload_stream *stream = &workload->streams[core];
-    uint64_t at = below(chance(workload, SALT_ITEM, index), stream->item_count);
+    uint64_t at = chance_below(chance(workload, SALT_ITEM, index), stream->item_count);
     return (struct workload_row){
         .item_index = stream->item_indexes[at],
         .item_id = workload->items->items[stream->item_indexes[at]].id,
-        .buyer_id = 1 + below(chance(workload, SALT_BUYER, index), workload->options->buyers),
+        .buyer_id =
+            1 + chance_below(chance(workload, SALT_BUYER, index), workload->options->buyers),
     };
 }
 
@@ -239,7 +219,7 @@ static void plan_follow(struct workload *workload, uint32_t core, uint64_t index
     const struct bench_options *options = workload->options;
     struct ledger_entry *entry = &workload->ledger[index];
     struct follow_queue *queue;
-    double chosen = fraction(chance(workload, SALT_FOLLOW, index));
+    double chosen = chance_fraction(chance(workload, SALT_FOLLOW, index));
     if (chosen < options->pay_share) {
         entry->fate = FATE_CONFIRMING;
         queue = &stream->confirms;
