@@ -146,6 +146,22 @@ static void put_frame(struct load *load, struct connection *c, uint32_t slot_num
     load->result->frames++;
 }
 
+/* What to send next on this connection: paying and cancelling come first. Returns 0 when there is
+ * nothing at this moment. */
+static uint32_t take(struct load *load, const struct connection *c, uint64_t now_ns,
+                     enum wire_op *op_out, uint64_t *rows_out)
+{
+    uint32_t room = (uint32_t)load->options->batch;
+    uint64_t due_ns;
+    uint32_t count =
+        workload_take_follows(load->workload, c->core, now_ns, room, op_out, &due_ns, rows_out);
+    if (count > 0) {
+        return count;
+    }
+    *op_out = WIRE_RESERVE;
+    return workload_take_clicks(load->workload, c->core, room, rows_out);
+}
+
 /* New frames into all free slots, as far as there is work. */
 static void fill(struct load *load, struct connection *c)
 {
@@ -153,9 +169,7 @@ static void fill(struct load *load, struct connection *c)
         uint32_t slot_number = c->free_slots[c->free_count - 1];
         uint64_t now_ns = monotonic_ns();
         enum wire_op op;
-        uint32_t count =
-            workload_take(load->workload, c->core, now_ns, (uint32_t)load->options->batch, &op,
-                          rows_of(load, c, slot_number));
+        uint32_t count = take(load, c, now_ns, &op, rows_of(load, c, slot_number));
         if (count == 0) {
             return;
         }

@@ -152,12 +152,37 @@ void workload_destroy(struct workload *workload)
 
 /* ---- what to send -------------------------------------------------------------------------- */
 
-static uint32_t take_follows(struct follow_queue *queue, uint64_t now_ns, uint32_t room,
-                             uint64_t *indexes_out)
+static bool queue_is_empty(const struct follow_queue *queue)
+{
+    return queue->head == queue->tail;
+}
+
+static uint64_t queue_next_due_ns(const struct follow_queue *queue)
+{
+    return queue_is_empty(queue) ? UINT64_MAX : queue->due_ns[queue->head];
+}
+
+static uint32_t take_due(struct follow_queue *queue, uint64_t now_ns, uint32_t room,
+                         uint64_t *due_ns_out, uint64_t *indexes_out)
 {
     uint32_t count = 0;
-    while (count < room && queue->head < queue->tail && queue->due_ns[queue->head] <= now_ns) {
+    *due_ns_out = queue_next_due_ns(queue);
+    while (count < room && queue_next_due_ns(queue) <= now_ns) {
         indexes_out[count++] = queue->indexes[queue->head++];
+    }
+    return count;
+}
+
+uint32_t workload_take_follows(struct workload *workload, uint32_t core, uint64_t now_ns,
+                               uint32_t room, enum wire_op *op_out, uint64_t *due_ns_out,
+                               uint64_t *indexes_out)
+{
+    struct workload_stream *stream = &workload->streams[core];
+    *op_out = WIRE_CONFIRM;
+    uint32_t count = take_due(&stream->confirms, now_ns, room, due_ns_out, indexes_out);
+    if (count == 0) {
+        *op_out = WIRE_CANCEL;
+        count = take_due(&stream->cancels, now_ns, room, due_ns_out, indexes_out);
     }
     return count;
 }
@@ -174,22 +199,11 @@ static uint64_t click(const struct workload *workload, struct workload_stream *s
     return stream->first_index + stream->made++;
 }
 
-uint32_t workload_take(struct workload *workload, uint32_t core, uint64_t now_ns, uint32_t room,
-                       enum wire_op *op_out, uint64_t *indexes_out)
+uint32_t workload_take_clicks(struct workload *workload, uint32_t core, uint32_t room,
+                              uint64_t *indexes_out)
 {
     struct workload_stream *stream = &workload->streams[core];
-    *op_out = WIRE_CONFIRM;
-    uint32_t count = take_follows(&stream->confirms, now_ns, room, indexes_out);
-    if (count > 0) {
-        return count;
-    }
-    *op_out = WIRE_CANCEL;
-    count = take_follows(&stream->cancels, now_ns, room, indexes_out);
-    if (count > 0) {
-        return count;
-    }
-    *op_out = WIRE_RESERVE;
-    count = stream->clicks_left < room ? (uint32_t)stream->clicks_left : room;
+    uint32_t count = stream->clicks_left < room ? (uint32_t)stream->clicks_left : room;
     for (uint32_t i = 0; i < count; i++) {
         indexes_out[i] = click(workload, stream);
     }
@@ -310,16 +324,6 @@ void workload_stop_clicks(struct workload *workload)
     }
 }
 
-static bool queue_is_empty(const struct follow_queue *queue)
-{
-    return queue->head == queue->tail;
-}
-
-static uint64_t queue_next_due_ns(const struct follow_queue *queue)
-{
-    return queue_is_empty(queue) ? UINT64_MAX : queue->due_ns[queue->head];
-}
-
 static uint64_t stream_next_due_ns(const struct workload_stream *stream)
 {
     uint64_t confirm_ns = queue_next_due_ns(&stream->confirms);
@@ -341,8 +345,7 @@ bool workload_is_done(const struct workload *workload)
 
 bool workload_is_due(const struct workload *workload, uint32_t core, uint64_t now_ns)
 {
-    const struct workload_stream *stream = &workload->streams[core];
-    return stream->clicks_left > 0 || stream_next_due_ns(stream) <= now_ns;
+    return stream_next_due_ns(&workload->streams[core]) <= now_ns;
 }
 
 uint64_t workload_next_due_ns(const struct workload *workload)

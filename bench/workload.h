@@ -78,10 +78,15 @@ bool workload_create(struct workload *workload_out, const struct bench_options *
                      const struct bench_items *items, uint32_t core_count);
 void workload_destroy(struct workload *workload);
 
-/* What to send next to this core, at most `room` rows of one kind. Paying and cancelling come
- * first. Returns 0 when there is nothing at this moment. */
-uint32_t workload_take(struct workload *workload, uint32_t core, uint64_t now_ns, uint32_t room,
-                       enum wire_op *op_out, uint64_t *indexes_out);
+/* Who is due to pay or cancel at this core: at most `room` rows of one kind, paying first.
+ * `due_ns_out` is since when the first of them is. Returns 0 when nobody is at this moment. */
+uint32_t workload_take_follows(struct workload *workload, uint32_t core, uint64_t now_ns,
+                               uint32_t room, enum wire_op *op_out, uint64_t *due_ns_out,
+                               uint64_t *indexes_out);
+
+/* The next clicks on items of this core, at most `room`. Returns 0 when none are left. */
+uint32_t workload_take_clicks(struct workload *workload, uint32_t core, uint32_t room,
+                              uint64_t *indexes_out);
 
 struct workload_row workload_row(const struct workload *workload, uint32_t core, uint64_t index);
 
@@ -95,7 +100,7 @@ void workload_stop_clicks(struct workload *workload);
 /* Nothing left to send, now or later, if no more answers come. */
 bool workload_is_done(const struct workload *workload);
 
-/* Is there something to send to this core now? */
+/* Is somebody due to pay or cancel at this core? */
 bool workload_is_due(const struct workload *workload, uint32_t core, uint64_t now_ns);
 
 /* When somebody wants to pay or cancel next; UINT64_MAX = nobody does. */

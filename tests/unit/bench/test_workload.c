@@ -40,6 +40,21 @@ static void answer(uint32_t core, enum wire_op op, uint64_t index, uint32_t resu
     workload_answered(&workload, core, op, index, &reply, 1000);
 }
 
+static uint64_t due_ns; /* of what was taken last */
+
+/* What the load sends next in a closed loop. */
+static uint32_t take(uint32_t core, uint64_t now_ns, uint32_t room, enum wire_op *op_out,
+                     uint64_t *indexes_out)
+{
+    uint32_t count =
+        workload_take_follows(&workload, core, now_ns, room, op_out, &due_ns, indexes_out);
+    if (count == 0) {
+        *op_out = WIRE_RESERVE;
+        count = workload_take_clicks(&workload, core, room, indexes_out);
+    }
+    return count;
+}
+
 enum {
     OK = HOLDFAST__V1__RESULT__RESULT_OK,
     DUPLICATE = HOLDFAST__V1__RESULT__RESULT_DUPLICATE,
@@ -56,7 +71,7 @@ Test(workload, clicks_of_all_cores_add_up_and_go_to_their_own_core)
         enum wire_op op;
         uint64_t indexes[64];
         uint32_t count;
-        while ((count = workload_take(&workload, core, 0, 64, &op, indexes)) > 0) {
+        while ((count = take(core, 0, 64, &op, indexes)) > 0) {
             cr_assert_eq(op, WIRE_RESERVE);
             for (uint32_t i = 0; i < count; i++) {
                 struct workload_row row = workload_row(&workload, core, indexes[i]);
@@ -91,7 +106,7 @@ Test(workload, repeat_share_makes_fewer_reservations_than_clicks)
     for (uint32_t core = 0; core < CORES; core++) {
         enum wire_op op;
         uint64_t indexes[1];
-        while (workload_take(&workload, core, 0, 1, &op, indexes) > 0) {
+        while (take(core, 0, 1, &op, indexes) > 0) {
         }
         made += workload.streams[core].made;
     }
@@ -105,7 +120,7 @@ Test(workload, accepted_buyer_pays_after_the_delay_and_only_once)
     create();
     enum wire_op op;
     uint64_t index;
-    cr_assert_eq(workload_take(&workload, 0, 0, 1, &op, &index), 1);
+    cr_assert_eq(take(0, 0, 1, &op, &index), 1);
     answer(0, WIRE_RESERVE, index, OK, 1);
     answer(0, WIRE_RESERVE, index, DUPLICATE, 1);
     cr_assert_eq(workload.accepted, 1);
@@ -115,9 +130,10 @@ Test(workload, accepted_buyer_pays_after_the_delay_and_only_once)
     cr_assert_not(workload_is_due(&workload, 0, 5000999));
     cr_assert(workload_is_due(&workload, 0, 5001000));
     uint64_t payer;
-    cr_assert_eq(workload_take(&workload, 0, 5001000, 8, &op, &payer), 1);
+    cr_assert_eq(take(0, 5002000, 8, &op, &payer), 1);
     cr_assert_eq(op, WIRE_CONFIRM);
     cr_assert_eq(payer, index);
+    cr_assert_eq(due_ns, 5001000, "since when, not when it was taken");
     cr_assert(workload_is_done(&workload));
     answer(0, WIRE_CONFIRM, index, OK, 1);
     cr_assert_eq(workload.ledger[index].fate, FATE_CONFIRMED);
