@@ -67,3 +67,17 @@ uint64_t histogram_quantile(const struct histogram *histogram, double fraction)
     }
     return histogram->value_max;
 }
+
+bool histogram_next(const struct histogram *histogram, uint32_t *bucket, uint64_t *end_out,
+                    uint64_t *count_out)
+{
+    while (*bucket < HISTOGRAM_BUCKETS) {
+        uint32_t at = (*bucket)++;
+        if (histogram->counts[at] > 0) {
+            *end_out = bucket_end(at);
+            *count_out = histogram->counts[at];
+            return true;
+        }
+    }
+    return false;
+}

@@ -4,6 +4,7 @@
  * equal parts, so a value read back is at most 0.8 % too high, from nanoseconds to minutes, in
  * constant memory. One thread. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -29,5 +30,11 @@ void histogram_add(struct histogram *histogram, const struct histogram *other);
 /* The smallest value that at least the share `fraction` (0 to 1) of all values does not exceed,
  * rounded up to the end of its bucket but not above the largest value. 0 when empty. */
 uint64_t histogram_quantile(const struct histogram *histogram, double fraction);
+
+/* The next bucket from number `*bucket` on that holds something: the largest value that falls into
+ * it, and how many did. `*bucket` becomes the number after it; begin with 0. False when there is
+ * none. */
+bool histogram_next(const struct histogram *histogram, uint32_t *bucket, uint64_t *end_out,
+                    uint64_t *count_out);
 
 #endif

@@ -61,6 +61,51 @@ Test(histogram, adding_two_counts_both)
     cr_assert_eq(histogram_quantile(&histogram, 1), 200);
 }
 
+Test(histogram, walk_over_the_buckets_meets_all_that_was_counted_and_can_be_counted_again)
+{
+    static struct histogram again;
+    const uint64_t values[] = {0, 7, 7, 255, 300, 301, 1000000, 123456789, UINT64_MAX};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        histogram_record(&histogram, values[i], i + 1);
+    }
+    uint32_t bucket = 0;
+    uint64_t end;
+    uint64_t count;
+    uint64_t end_before = 0;
+    int met = 0;
+    while (histogram_next(&histogram, &bucket, &end, &count)) {
+        cr_assert(met == 0 || end > end_before);
+        histogram_record(&again, end, count);
+        end_before = end;
+        met++;
+    }
+    cr_assert_eq(met, 7, "two sevens and the neighbours 300 and 301 share a bucket");
+    cr_assert_arr_eq(again.counts, histogram.counts, sizeof histogram.counts);
+}
+
+Test(histogram, empty_has_no_bucket_to_walk_to)
+{
+    uint32_t bucket = 0;
+    uint64_t end;
+    uint64_t count;
+    cr_assert_not(histogram_next(&histogram, &bucket, &end, &count));
+}
+
+/* What is promised: within 1 %, from a microsecond to minutes. */
+Test(histogram, bucket_is_narrower_than_a_hundredth_of_its_values)
+{
+    for (uint64_t value = 1000; value < 600ull * 1000 * 1000 * 1000; value += value / 300) {
+        static struct histogram one;
+        one = (struct histogram){0};
+        histogram_record(&one, value, 1);
+        uint32_t bucket = 0;
+        uint64_t end;
+        uint64_t count;
+        cr_assert(histogram_next(&one, &bucket, &end, &count));
+        cr_assert(end >= value && (end - value) * 100 < value, "%llu", (unsigned long long)value);
+    }
+}
+
 static int by_value(const void *left, const void *right)
 {
     uint64_t a = *(const uint64_t *)left;
