@@ -20,7 +20,8 @@ enum connection_state {
 /* A frame in flight. Its rows are load.c's; free ones have no rows. */
 struct slot {
     uint64_t request_id;
-    uint64_t sent_ns;
+    uint64_t planned_ns;
+    uint64_t sent_ns; /* for the first time */
     uint32_t row_count;
     uint8_t op; /* enum wire_op */
 };
@@ -36,6 +37,7 @@ struct connection {
     struct slot *slots;
     uint16_t *free_slots; /* a stack */
     uint32_t free_count;
+    uint64_t room_since_ns; /* there has been a free slot, as far as one could know */
     uint64_t next_serial;
 
     uint8_t *in;

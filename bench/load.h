@@ -1,7 +1,8 @@
 #ifndef HF_BENCH_LOAD_H
 #define HF_BENCH_LOAD_H
-/* The load: many connections on one thread, each with a number of frames in flight, in a closed
- * loop: an answer makes room for the next frame. Counts every answer. */
+/* The load: many connections on one thread, each with a number of frames in flight. In a closed
+ * loop an answer makes room for the next frame; in an open one frames are sent at planned moments,
+ * and wait only when there is no room. Counts every answer. */
 
 #include "bench/histogram.h"
 #include "bench/workload.h"
@@ -19,16 +20,35 @@ struct load_interruption {
     uint64_t answered_rows; /* before it */
 };
 
-/* Rows are counted, not frames. */
+/* The load generator is late when a frame leaves so long after its planned moment, or after there
+ * was room for it. */
+#define LOAD_LATE_NS (1000ull * 1000)
+
+/* In nanoseconds, counted per row. */
+struct load_times {
+    struct histogram accepted; /* of reserve: OK and DUPLICATE */
+    struct histogram refused;  /* of reserve: everything else */
+    struct histogram followed; /* confirm and cancel */
+};
+
+/* How well an open loop kept to its plan, in frames. All zero for a closed one. */
+struct load_pace {
+    struct histogram own_delay; /* from when a frame was planned and had room until it was sent */
+    uint64_t late;              /* with more than LOAD_LATE_NS of that */
+    uint64_t waited;            /* for room: all slots were taken at the planned moment */
+    uint64_t behind_ns;         /* so long ago was the first one planned that was never sent */
+};
+
+/* Rows are counted, not frames, but for `frames` and `pace`. */
 struct load_result {
     uint64_t results[WIRE_OPS][WIRE_RESULTS];
     uint64_t lost[WIRE_OPS]; /* the connection died before the answer */
     uint64_t answered;
     uint64_t resent; /* after an interruption, under the same ids */
     uint64_t frames;
-    struct histogram accepted;  /* of reserve: OK and DUPLICATE */
-    struct histogram refused;   /* of reserve: everything else */
-    struct histogram followed;  /* confirm and cancel */
+    struct load_times latency; /* from the planned moment to the answer */
+    struct load_times service; /* from sending to the answer; the same in a closed loop */
+    struct load_pace pace;
     uint64_t elapsed_ns;        /* from the first frame sent to the last answer */
     uint64_t clicks_elapsed_ns; /* to the last answer to a reserve: paying may take longer */
     uint64_t own_cpu_ns;

@@ -43,6 +43,8 @@ enum option_number {
     OPTION_BATCH,
     OPTION_REQUESTS,
     OPTION_DURATION,
+    OPTION_RATE,
+    OPTION_ARRIVAL,
     OPTION_ITEMS,
     OPTION_FIRST_ITEM,
     OPTION_UNITS,
@@ -86,7 +88,11 @@ static const struct option_row table[OPTION_COUNT] = {
         {"requests", KIND_COUNT, "N", AT(requests), 1, 1ull << 40,
          "clicks in all, repeated ones included (1M, or without end when there is a duration)"},
     [OPTION_DURATION] = {"duration", KIND_DURATION, "TIME", AT(duration_ms), 1, 24 * 3600 * 1000,
-                         "send no new clicks after this long"},
+                         "no new clicks after this long"},
+    [OPTION_RATE] = {"rate", KIND_COUNT, "N", AT(rate), 1, BENCH_RATE_MAX,
+                     "open loop: so many clicks a second over all connections; see below"},
+    [OPTION_ARRIVAL] = {"arrival", KIND_TEXT, "KIND", AT(arrival_name), 0, 0,
+                        "with --rate: constant (equal steps) or poisson (constant)"},
     [OPTION_ITEMS] = {"items", KIND_COUNT, "N", AT(items), 1, BENCH_ITEMS_MAX,
                       "create so many items and use those; else all items that the server has"},
     [OPTION_FIRST_ITEM] = {"first-item", KIND_COUNT, "ID", AT(first_item), 1, 1ull << 62,
@@ -287,6 +293,17 @@ static bool find_scenario(struct bench_options *options)
     return false;
 }
 
+static bool find_arrival(struct bench_options *options)
+{
+    for (int i = 0; i < PLAN_ARRIVALS; i++) {
+        if (strcmp(options->arrival_name, plan_arrival_name((enum plan_arrival)i)) == 0) {
+            options->arrival = (enum plan_arrival)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static void fill_in(struct bench_options *options, const bool *given)
 {
     if (!given[OPTION_UNITS]) {
@@ -328,6 +345,9 @@ static const char *contradiction(const struct bench_options *options, const bool
     if (!options->verify && (options->settle || options->shared)) {
         return "--settle and --shared belong to --verify";
     }
+    if (options->rate == 0 && given[OPTION_ARRIVAL]) {
+        return "--arrival is for an open loop: --rate is missing";
+    }
     if (options->items == 0 && (given[OPTION_UNITS] || given[OPTION_BUYER_LIMIT])) {
         return "--units and --buyer-limit are for items to be created: --items is missing";
     }
@@ -361,6 +381,7 @@ enum options_outcome options_parse(int argc, char **argv, struct bench_options *
         .connections = 64,
         .pipeline = 16,
         .batch = 1,
+        .arrival_name = plan_arrival_name(PLAN_CONSTANT),
         .first_item = 1,
         .seed = 1,
         .timeout_ms = 30000,
@@ -415,6 +436,11 @@ enum options_outcome options_parse(int argc, char **argv, struct bench_options *
                  options->scenario_name);
         return OPTIONS_WRONG;
     }
+    if (!find_arrival(options)) {
+        snprintf(error, error_bytes, "--arrival: '%s' is not constant or poisson",
+                 options->arrival_name);
+        return OPTIONS_WRONG;
+    }
     fill_in(options, given);
     const char *reason = contradiction(options, given);
     if (reason != NULL) {
@@ -435,6 +461,22 @@ void options_print_help(void)
         printf("  %-24s %s\n", left, table[i].help);
     }
     printf("  %-24s %s\n  %-24s %s\n", "--help", "this text", "--version", "the version");
+    printf(
+        "\nWithout --rate the loop is closed: an answer makes room for the next frame, so a "
+        "server\n"
+        "that stalls is asked less. Latency is from sending to answer.\n"
+        "\nWith --rate it is open: every frame, of --batch clicks, has a planned moment and is "
+        "sent\n"
+        "then, whether or not earlier answers have come. When --pipeline frames are in flight on "
+        "its\n"
+        "connection it waits for room. Latency is from the planned moment to the answer, waiting\n"
+        "included; the service time, told beside it, is from the real sending. Paying and "
+        "cancelling\n"
+        "come on top of the rate, planned for the moment when they are due. Everything that was\n"
+        "planned is sent: a server that can't keep up makes the run longer than --duration. The\n"
+        "report warns when this program itself was late although there was room. It does not "
+        "sleep\n"
+        "right before a planned moment, and wants a CPU of its own.\n");
     printf(
         "\nExit codes: 0 done, 1 usage, 2 connection or server trouble, 3 the books are wrong.\n");
 }

@@ -3,6 +3,8 @@
 /* The command line of holdfast-bench. What each option means is told once, in the table of
  * options.c, which --help prints. */
 
+#include "bench/plan.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +21,7 @@ enum {
     BENCH_ITEMS_MAX = 1000000,
     BENCH_ROWS_IN_FLIGHT_MAX = 32 * 1000 * 1000,
 };
+#define BENCH_RATE_MAX          (1000ull * 1000 * 1000)
 #define BENCH_KEPT_REQUESTS_MAX (64ull * 1000 * 1000) /* with bookkeeping for --verify */
 
 struct bench_options {
@@ -32,6 +35,9 @@ struct bench_options {
     uint64_t batch;    /* rows per frame; 1 = the single form */
     uint64_t requests; /* clicks in all; 0 = as many as fit into the duration */
     uint64_t duration_ms;
+    uint64_t rate; /* clicks per second over all connections; 0 = closed loop */
+    const char *arrival_name;
+    enum plan_arrival arrival;
 
     uint64_t items; /* to create; 0 = use those that the server has */
     uint64_t first_item;

@@ -11,7 +11,8 @@ static const char *const op_names[WIRE_OPS] = {
 static const struct {
     const char *name;
     double fraction;
-} quantiles[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1}};
+} quantiles[] = {{"p50", 0.5},     {"p90", 0.9},       {"p99", 0.99},
+                 {"p99.9", 0.999}, {"p99.99", 0.9999}, {"max", 1}};
 enum { QUANTILE_COUNT = sizeof quantiles / sizeof quantiles[0] };
 
 static uint64_t op_answered(const struct load_result *load, enum wire_op op)
@@ -31,6 +32,40 @@ static double per_second(uint64_t count, uint64_t ns)
 static double us(uint64_t ns)
 {
     return (double)ns / 1e3;
+}
+
+static bool is_open_loop(const struct report *r)
+{
+    return r->options->rate > 0;
+}
+
+/* ---- warnings ------------------------------------------------------------------------------ */
+
+enum { WARNINGS_MAX = 2, WARNING_BYTES = 384 };
+
+/* What a reader of the figures must know. Returns how many there are. */
+static int find_warnings(const struct report *r, char (*warnings_out)[WARNING_BYTES])
+{
+    const struct load_pace *pace = &r->load->pace;
+    int count = 0;
+    if (pace->late > 0) {
+        double late_percent = 100.0 * (double)pace->late / (double)pace->own_delay.count;
+        snprintf(warnings_out[count++], WARNING_BYTES,
+                 "the load generator itself could not keep up: %llu of %llu frames (%.3g %%) left "
+                 "more than %llu us after they were planned and had room, the worst %.0f us after; "
+                 "latencies from p%.7g up may be its own and not the server's",
+                 (unsigned long long)pace->late, (unsigned long long)pace->own_delay.count,
+                 late_percent, LOAD_LATE_NS / 1000, us(pace->own_delay.value_max),
+                 100 - late_percent);
+    }
+    if (pace->behind_ns > LOAD_LATE_NS) {
+        snprintf(
+            warnings_out[count++], WARNING_BYTES,
+            "the run broke off %.3f s behind its plan: the clicks of that time were never sent "
+            "and are in no figure",
+            (double)pace->behind_ns / 1e9);
+    }
+    return count;
 }
 
 /* ---- text ---------------------------------------------------------------------------------- */
@@ -60,9 +95,13 @@ static void print_head(const struct report *r)
     printf("%s: %s items on %u core%s, %s buyers, seed %llu\n", o->scenario_name,
            grouped(r->items->count), r->target->core_count, r->target->core_count == 1 ? "" : "s",
            grouped(o->buyers), (unsigned long long)o->seed);
-    printf("%s connections, each %s frame%s of %s row%s in flight\n\n", grouped(o->connections),
+    printf("%s connections, each %s frame%s of %s row%s in flight\n", grouped(o->connections),
            grouped(o->pipeline), o->pipeline == 1 ? "" : "s", grouped(o->batch),
            o->batch == 1 ? "" : "s");
+    if (is_open_loop(r)) {
+        printf("open loop, %s clicks a second, %s\n", grouped(o->rate), o->arrival_name);
+    }
+    printf("\n");
 }
 
 static void print_answers(const struct report *r)
@@ -90,7 +129,7 @@ static void print_answers(const struct report *r)
     }
 }
 
-static void print_latency(const char *name, const struct histogram *histogram)
+static void print_quantiles(const char *name, const struct histogram *histogram)
 {
     if (histogram->count == 0) {
         return;
@@ -102,16 +141,28 @@ static void print_latency(const char *name, const struct histogram *histogram)
     printf("\n");
 }
 
-static void print_latencies(const struct load_result *load)
+static void print_times(const char *what, const struct load_times *times)
 {
-    printf("\nlatency, us ");
+    printf("\n%-12s", what);
     for (int i = 0; i < QUANTILE_COUNT; i++) {
         printf(" %12s", quantiles[i].name);
     }
     printf("\n");
-    print_latency("accepted", &load->accepted);
-    print_latency("refused", &load->refused);
-    print_latency("paid etc.", &load->followed);
+    print_quantiles("accepted", &times->accepted);
+    print_quantiles("refused", &times->refused);
+    print_quantiles("paid etc.", &times->followed);
+}
+
+static void print_latencies(const struct report *r)
+{
+    print_times("latency, us", &r->load->latency);
+    if (is_open_loop(r)) {
+        const struct load_pace *pace = &r->load->pace;
+        print_times("service, us", &r->load->service);
+        print_quantiles("own delay", &pace->own_delay);
+        printf("\n%s of %s frames waited for room\n", grouped(pace->waited),
+               grouped(pace->own_delay.count));
+    }
 }
 
 static void print_costs(const struct load_result *load)
@@ -180,11 +231,16 @@ void report_print_text(const struct report *report)
         printf("%-10s %14s different reservations\n", "accepted",
                grouped(report->workload->accepted));
     }
-    print_latencies(report->load);
+    print_latencies(report);
     print_costs(report->load);
     print_interruptions(report->load);
     if (report->verify != NULL) {
         print_verify(report->verify);
+    }
+    char warnings[WARNINGS_MAX][WARNING_BYTES];
+    int warning_count = find_warnings(report, warnings);
+    for (int i = 0; i < warning_count; i++) {
+        printf("warning      %s\n", warnings[i]);
     }
     if (report->load->trouble[0] != 0) {
         printf("trouble      %s\n", report->load->trouble);
@@ -224,7 +280,7 @@ static json_t *results_json(const struct load_result *load, enum wire_op op)
     return object;
 }
 
-static json_t *latency_json(const struct histogram *histogram)
+static json_t *quantiles_json(const struct histogram *histogram)
 {
     json_t *object = json_object();
     json_object_set_new(object, "count", count(histogram->count));
@@ -233,6 +289,34 @@ static json_t *latency_json(const struct histogram *histogram)
                             json_real(us(histogram_quantile(histogram, quantiles[i].fraction))));
     }
     return object;
+}
+
+static json_t *times_json(const struct load_times *times)
+{
+    return json_pack("{s:o, s:o, s:o}", "accepted", quantiles_json(&times->accepted), "refused",
+                     quantiles_json(&times->refused), "followed", quantiles_json(&times->followed));
+}
+
+static json_t *pace_json(const struct report *r)
+{
+    const struct load_pace *pace = &r->load->pace;
+    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:f}", "rate", count(r->options->rate),
+                     "arrival", r->options->arrival_name, "service_us",
+                     times_json(&r->load->service), "own_delay_us",
+                     quantiles_json(&pace->own_delay), "late_frames", count(pace->late),
+                     "late_from_us", count(LOAD_LATE_NS / 1000), "waited_frames",
+                     count(pace->waited), "behind_s", (double)pace->behind_ns / 1e9);
+}
+
+static json_t *warnings_json(const struct report *r)
+{
+    char warnings[WARNINGS_MAX][WARNING_BYTES];
+    int warning_count = find_warnings(r, warnings);
+    json_t *array = json_array();
+    for (int i = 0; i < warning_count; i++) {
+        json_array_append_new(array, json_string(warnings[i]));
+    }
+    return array;
 }
 
 static json_t *interruptions_json(const struct load_result *load)
@@ -279,20 +363,21 @@ bool report_print_json(const struct report *report)
     }
     uint64_t clicks = op_answered(load, WIRE_RESERVE);
     json_t *root = json_pack(
-        "{s:o, s:o, s:f, s:o, s:f, s:f, s:o, s:o, s:{s:o, s:o, s:o}, s:f, s:o, s:s}", "settings",
+        "{s:o, s:o, s:f, s:o, s:f, s:f, s:o, s:o, s:o, s:f, s:o, s:o, s:s}", "settings",
         settings_json(report), "reserve_answered", count(clicks), "reserve_elapsed_s",
         (double)load->clicks_elapsed_ns / 1e9, "answered", count(load->answered),
         "reserve_per_second", per_second(clicks, load->clicks_elapsed_ns), "elapsed_s",
         (double)load->elapsed_ns / 1e9, "frames", count(load->frames), "results", results,
-        "latency_us", "accepted", latency_json(&load->accepted), "refused",
-        latency_json(&load->refused), "followed", latency_json(&load->followed),
-        "own_cpu_us_per_row",
+        "latency_us", times_json(&load->latency), "own_cpu_us_per_row",
         load->answered > 0 ? us(load->own_cpu_ns) / (double)load->answered : 0.0, "interruptions",
-        interruptions_json(load), "trouble", load->trouble);
+        interruptions_json(load), "warnings", warnings_json(report), "trouble", load->trouble);
     if (root == NULL) {
         return false;
     }
     json_object_set_new(root, "resent", count(load->resent));
+    if (is_open_loop(report)) {
+        json_object_set_new(root, "open_loop", pace_json(report));
+    }
     if (load->server_cpu_known && load->answered > 0) {
         json_object_set_new(root, "server_cpu_us_per_row",
                             json_real(us(load->server_cpu_ns) / (double)load->answered));

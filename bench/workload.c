@@ -317,6 +317,11 @@ void workload_answered(struct workload *workload, uint32_t core, enum wire_op op
 
 /* ---- when ---------------------------------------------------------------------------------- */
 
+bool workload_has_clicks(const struct workload *workload, uint32_t core)
+{
+    return workload->streams[core].clicks_left > 0;
+}
+
 void workload_stop_clicks(struct workload *workload)
 {
     for (uint32_t core = 0; core < workload->stream_count; core++) {

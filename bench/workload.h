@@ -94,6 +94,9 @@ struct workload_row workload_row(const struct workload *workload, uint32_t core,
 void workload_answered(struct workload *workload, uint32_t core, enum wire_op op, uint64_t index,
                        const struct wire_row_reply *reply, uint64_t now_ns);
 
+/* Are there clicks left for this core? */
+bool workload_has_clicks(const struct workload *workload, uint32_t core);
+
 /* No new clicks from now on; those who were accepted still pay. */
 void workload_stop_clicks(struct workload *workload);
 

@@ -26,6 +26,9 @@ static void check_load(const struct bench_options *options)
               BENCH_ROWS_IN_FLIGHT_MAX);
     hf_assert(options->items <= BENCH_ITEMS_MAX);
     hf_assert(options->requests > 0 || options->duration_ms > 0);
+    hf_assert(options->rate <= BENCH_RATE_MAX);
+    hf_assert(options->arrival < PLAN_ARRIVALS);
+    hf_assert(options->rate > 0 || options->arrival == PLAN_CONSTANT);
     hf_assert(!options->verify || options->requests <= BENCH_KEPT_REQUESTS_MAX);
     hf_assert(is_share(options->pay_share) && is_share(options->cancel_share));
     hf_assert(is_share(options->pay_share + options->cancel_share));

@@ -1,5 +1,6 @@
 """holdfast-bench against a server that goes away: whatever happens to the server, the load ends,
-within its --timeout, with exit code 2, and claims nothing that it did not see."""
+within its --timeout, with exit code 2, and claims nothing that it did not see. And its open loop:
+it keeps to its plan, and a server that stalls can't hide it."""
 
 import argparse
 import json
@@ -86,6 +87,71 @@ def server_hangs(checks, options, server):
     checks.equal("server hangs: no interruption is told", report["interruptions"], [])
 
 
+def open_loop(checks, options, server):
+    """Every click is sent, not before its time, and the books balance."""
+    for arrival, batch in (("constant", 1), ("poisson", 8)):
+        name = "open loop, %s, frames of %d" % (arrival, batch)
+        rate, requests = 4000, 6000
+        first_item = 1000 + batch * 100
+        bench = Bench(options.bench, server, "--first-item", str(first_item), "--rate", str(rate),
+                      "--arrival", arrival, "--batch", str(batch), "--requests", str(requests),
+                      "--verify")
+        checks.equal("%s: exit code 0" % name, bench.exit_code(), 0)
+        report = bench.report()
+        checks.equal("%s: all clicks are answered" % name, report["reserve_answered"], requests)
+        checks.check("%s: it took its time" % name,
+                     report["reserve_elapsed_s"] > 0.7 * requests / rate,
+                     report["reserve_elapsed_s"])
+        plan = report["open_loop"]
+        checks.equal("%s: rate and arrival are told" % name, (plan["rate"], plan["arrival"]),
+                     (rate, arrival))
+        checks.check("%s: every frame's delay is known" % name,
+                     plan["own_delay_us"]["count"] == report["frames"], plan)
+        checks.equal("%s: nothing is left behind" % name, plan["behind_s"], 0)
+        for kind in ("accepted", "refused", "followed"):
+            latency, service = report["latency_us"][kind], plan["service_us"][kind]
+            checks.check("%s: service is a part of latency, %s" % (name, kind), all(
+                service[quantile] <= latency[quantile] for quantile in latency),
+                (latency, service))
+
+
+def server_pauses(checks, options, server):
+    """For one second of four nothing is answered, and one frame at a time is in flight: those that
+    wait for room are served quickly later, but they were planned long before."""
+    bench = Bench(options.bench, server, "--scenario", "reserve", "--rate", "1000", "--requests",
+                  "4000", "--connections", "2", "--pipeline", "1")
+    server.process.send_signal(signal.SIGSTOP)
+    time.sleep(1)
+    server.process.send_signal(signal.SIGCONT)
+    checks.equal("server pauses: exit code 0", bench.exit_code(), 0)
+    report = bench.report()
+    checks.equal("server pauses: all clicks are answered", report["reserve_answered"], 4000)
+    latency = report["latency_us"]["accepted"]
+    service = report["open_loop"]["service_us"]["accepted"]
+    checks.check("server pauses: the longest latency is the pause", latency["max"] > 900e3, latency)
+    checks.check("server pauses: each click that it delayed counts", latency["p90"] > 300e3, latency)
+    checks.check("server pauses: which service times hide", service["p90"] < latency["p90"] / 2,
+                 (latency, service))
+    checks.check("server pauses: that is told as waiting for room",
+                 report["open_loop"]["waited_frames"] > 500, report["open_loop"])
+
+
+def stopped_behind_its_plan(checks, options, server):
+    """A server that hangs and a load that is told to stop: what was planned meanwhile was never
+    sent, and the report says so."""
+    bench = Bench(options.bench, server, "--scenario", "reserve", "--rate", "1000", "--connections",
+                  "2", "--pipeline", "1")
+    server.process.send_signal(signal.SIGSTOP)
+    time.sleep(1)
+    bench.process.send_signal(signal.SIGINT)
+    report = check_end(checks, "stopped behind its plan", bench)
+    checks.check("stopped behind its plan: the report tells how far",
+                 0.9 < report["open_loop"]["behind_s"] < 10, report["open_loop"]["behind_s"])
+    checks.check("stopped behind its plan: with a warning",
+                 any("behind its plan" in warning for warning in report["warnings"]),
+                 report["warnings"])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("holdfastd")
@@ -100,7 +166,8 @@ def main():
     if options.scratch:
         os.makedirs(options.scratch, exist_ok=True)
     checks = Checks()
-    for test in (server_stops, server_stops_for_good, server_hangs):
+    for test in (server_stops, server_stops_for_good, server_hangs, open_loop, server_pauses,
+                 stopped_behind_its_plan):
         server = Server(options.holdfastd, options.cores, options.scratch,
                         more=["--max-reservations", "1M", "--max-buyers", "1M"])
         try:

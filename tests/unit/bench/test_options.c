@@ -36,6 +36,7 @@ Test(options, without_any_is_a_flash_sale_on_the_default_port)
     cr_assert_eq(options.buyers, 200000);
     cr_assert_eq(options.items, 0);
     cr_assert_float_eq(options.pay_share, 0.6, 1e-9);
+    cr_assert_eq(options.rate, 0, "a closed loop");
 }
 
 Test(options, scenario_brings_its_own_values_but_given_ones_win)
@@ -84,6 +85,18 @@ Test(options, duration_without_requests_has_no_end_of_requests)
     cr_assert_eq(options.duration_ms, 5000);
 }
 
+Test(options, rate_makes_the_loop_open_with_equal_steps_unless_told_otherwise)
+{
+    cr_assert_eq(parse("--rate", "250k", NULL), OPTIONS_RUN);
+    cr_assert_eq(options.rate, 250000);
+    cr_assert_eq(options.arrival, PLAN_CONSTANT);
+    cr_assert_eq(options.requests, 1000000);
+    cr_assert_eq(parse("--arrival", "poisson", "--rate", "1", NULL), OPTIONS_RUN);
+    cr_assert_eq(options.arrival, PLAN_POISSON);
+    cr_assert_eq(parse("--arrival=constant", "--rate=1G", NULL), OPTIONS_RUN);
+    cr_assert_eq(options.arrival, PLAN_CONSTANT);
+}
+
 Test(options, units_may_be_unlimited)
 {
     cr_assert_eq(parse("--items", "3", "--units", "unlimited", NULL), OPTIONS_RUN);
@@ -99,6 +112,11 @@ Test(options, values_that_are_none_are_named)
         {"--requests", "0"},
         {"--connections", "5000"},
         {"--batch", "8193"},
+        {"--rate", "0"},
+        {"--rate", "2G"},
+        {"--rate", "0.5"},
+        {"--arrival", "uniform"},
+        {"--arrival", ""},
         {"--hold-time", "15"},
         {"--hold-time", "m"},
         {"--hold-time", "30m1h"},
@@ -144,6 +162,8 @@ Test(options, those_that_contradict_each_other_are_refused)
     cr_expect_eq(parse("--requests", "65M", NULL), OPTIONS_WRONG);
     cr_expect_eq(parse("--scenario", "reserve", "--pay-share", "0.5", NULL), OPTIONS_WRONG);
     cr_expect_eq(parse("--settle", NULL), OPTIONS_WRONG);
+    cr_expect_eq(parse("--arrival", "poisson", NULL), OPTIONS_WRONG);
+    cr_expect_not_null(strstr(error, "--rate is missing"), "%s", error);
     cr_expect_eq(parse("--units", "5", NULL), OPTIONS_WRONG, "no items to have them");
     cr_expect_eq(parse("--items", "10", "--units", "5", NULL), OPTIONS_WRONG);
     cr_expect_eq(parse("--connections", "4096", "--pipeline", "1024", "--batch", "8192", NULL),
