@@ -1,10 +1,7 @@
 #include "bench/load.h"
 
-#include "base/assert.h"
-#include "bench/connection.h"
-#include "bench/plan.h"
+#include "bench/load_state.h"
 #include "bench/process.h"
-#include "bench/progress.h"
 #include "holdfast/v1/session.pb-c.h"
 
 #include <errno.h>
@@ -29,11 +26,10 @@
  * again from their rows and sent again. The ids are the same, so nothing is done twice, and the
  * time of the first sending stays, so the wait is part of the latency.
  *
- * In an open loop each connection has a line in the plan, which is awake while the connection is
- * open and has a free slot. Between any two events of a turn the planned frames that became due are
- * sent, so that a turn with many answers makes none late. The kernel wakes a thread tens of
- * microseconds late, more so where an idle CPU has to be woken for it; so the last moments before a
- * planned one are not slept.
+ * In an open loop the planned frames that became due are sent between any two events of a turn, so
+ * that a turn with many answers makes none late. The kernel wakes a thread tens of microseconds
+ * late, more so where an idle CPU has to be woken for it; so the last moments before a planned one
+ * are not slept.
  *
  * Trouble that makes going on pointless (an answer that was never asked for, a server of another
  * name) ends the run at once. When a connection is lost for good, what is in flight elsewhere is
@@ -41,13 +37,11 @@
 
 enum {
     EVENTS_MAX = 256,
-    SLOT_BITS = 10, /* of a request id; above them a serial number */
     IN_ROOM_MIN = 64 * 1024,
     TICK_MS = 100,
 };
 
 static_assert(TICK_MS < 1000, "a tick is less than a second");
-static_assert(BENCH_PIPELINE_MAX <= 1 << SLOT_BITS, "a slot's number fits into a request id");
 
 #define NS_PER_MS        1000000ull
 #define BACKOFF_NS_MIN   (10 * NS_PER_MS)
@@ -55,37 +49,6 @@ static_assert(BENCH_PIPELINE_MAX <= 1 << SLOT_BITS, "a slot's number fits into a
 #define TURN_NS_MAX      (TICK_MS * NS_PER_MS)
 #define AWAKE_NS         80000ull /* so long before a planned moment */
 #define REQUEST_ID_HELLO 0
-
-struct load {
-    const struct bench_options *options;
-    const struct load_target *target;
-    struct workload *workload;
-    struct load_result *result;
-
-    int epoll_fd;
-    struct connection *connections;
-    uint32_t connection_count;
-    uint32_t open_count;
-    uint64_t in_flight; /* frames */
-    bool running;       /* all connections were open once */
-    bool ending;        /* send nothing new */
-    bool aborted;       /* stop at once */
-
-    uint64_t *slot_rows; /* batch entries per slot, pipeline slots per connection */
-    uint64_t *item_ids;  /* the columns of the frame being made */
-    uint64_t *id_lows;
-    uint64_t *buyer_ids;
-    struct message_arena arena;
-    void *arena_memory;
-
-    struct plan plan; /* of an open loop: a line per connection; in a closed one none ever begins */
-
-    uint64_t started_ns;
-    uint64_t turn_began_ns;
-    uint64_t quiet_since_ns; /* nothing answered since, or nothing asked until then */
-    uint64_t interrupted_ns; /* 0 = not now */
-    struct progress progress;
-};
 
 static volatile sig_atomic_t stop_asked;
 
@@ -108,172 +71,14 @@ __attribute__((format(printf, 2, 3))) static void tell_trouble(struct load *load
     va_end(arguments);
 }
 
-static bool is_open_loop(const struct load *load)
-{
-    return load->options->rate > 0;
-}
-
-/* ---- slots --------------------------------------------------------------------------------- */
-
-static uint64_t *rows_of(const struct load *load, const struct connection *c, uint32_t slot_number)
-{
-    uint64_t slot = c->number * load->options->pipeline + slot_number;
-    return load->slot_rows + slot * load->options->batch;
-}
-
-static void release_slot(struct load *load, struct connection *c, uint32_t slot_number)
-{
-    if (c->free_count == 0) {
-        /* the answer was there when the turn began, or earlier than could be seen */
-        c->room_since_ns = load->turn_began_ns;
-    }
-    c->slots[slot_number].row_count = 0;
-    c->free_slots[c->free_count++] = (uint16_t)slot_number;
-    load->in_flight--;
-}
-
-static void count_lost(struct load *load, struct connection *c)
-{
-    for (uint32_t i = 0; i < load->options->pipeline; i++) {
-        struct slot *slot = &c->slots[i];
-        if (slot->row_count > 0) {
-            load->result->lost[slot->op] += slot->row_count;
-            release_slot(load, c, i);
-        }
-    }
-}
-
 /* ---- sending ------------------------------------------------------------------------------- */
-
-static void put_frame(struct load *load, struct connection *c, uint32_t slot_number)
-{
-    const struct slot *slot = &c->slots[slot_number];
-    const uint64_t *rows = rows_of(load, c, slot_number);
-    for (uint32_t i = 0; i < slot->row_count; i++) {
-        struct workload_row row = workload_row(load->workload, c->core, rows[i]);
-        load->item_ids[i] = row.item_id;
-        load->id_lows[i] = rows[i] + 1;
-        load->buyer_ids[i] = row.buyer_id;
-    }
-    struct wire_request request = {
-        .op = (enum wire_op)slot->op,
-        .row_count = slot->row_count,
-        .reservation_id_high = load->workload->run_id,
-        .hold_ms = load->options->hold_ms,
-        .item_id = load->item_ids,
-        .reservation_id_low = load->id_lows,
-        .buyer_id = load->buyer_ids,
-    };
-    uint8_t *frame = connection_room(c, wire_request_bytes_max(slot->row_count));
-    connection_added(c, wire_encode(&request, load->options->batch > 1, slot->request_id, frame));
-    load->result->frames++;
-}
-
-/* The core has got all its clicks. */
-static void end_lines(struct load *load, uint32_t core)
-{
-    for (uint32_t i = 0; i < load->connection_count; i++) {
-        if (load->connections[i].core == core) {
-            plan_end_line(&load->plan, i);
-        }
-    }
-}
-
-/* New clicks: in a closed loop at once, in an open one when they are planned. */
-static uint32_t take_clicks(struct load *load, const struct connection *c, uint64_t now_ns,
-                            uint64_t *planned_ns_out, uint64_t *rows_out)
-{
-    uint32_t room = (uint32_t)load->options->batch;
-    if (!is_open_loop(load)) {
-        *planned_ns_out = now_ns;
-        return workload_take_clicks(load->workload, c->core, room, rows_out);
-    }
-    uint64_t next_ns = plan_line_next_ns(&load->plan, c->number);
-    if (next_ns == PLAN_NEVER || load->started_ns + next_ns > now_ns) {
-        return 0;
-    }
-    *planned_ns_out = load->started_ns + next_ns;
-    uint32_t count = workload_take_clicks(load->workload, c->core, room, rows_out);
-    plan_advance(&load->plan, c->number);
-    if (!workload_has_clicks(load->workload, c->core)) {
-        end_lines(load, c->core);
-    }
-    return count;
-}
-
-/* What to send next on this connection: paying and cancelling come first. Returns 0 when there is
- * nothing at this moment. */
-static uint32_t take(struct load *load, const struct connection *c, uint64_t now_ns,
-                     enum wire_op *op_out, uint64_t *planned_ns_out, uint64_t *rows_out)
-{
-    uint64_t due_ns;
-    uint32_t count = workload_take_follows(
-        load->workload, c->core, now_ns, (uint32_t)load->options->batch, op_out, &due_ns, rows_out);
-    if (count > 0) {
-        *planned_ns_out = is_open_loop(load) ? due_ns : now_ns;
-        return count;
-    }
-    *op_out = WIRE_RESERVE;
-    return take_clicks(load, c, now_ns, planned_ns_out, rows_out);
-}
-
-static void note_pace(struct load *load, const struct connection *c, const struct slot *slot)
-{
-    if (!is_open_loop(load)) {
-        return;
-    }
-    struct load_pace *pace = &load->result->pace;
-    bool waited = c->room_since_ns > slot->planned_ns;
-    uint64_t could_ns = waited ? c->room_since_ns : slot->planned_ns;
-    uint64_t delay_ns = slot->sent_ns - could_ns;
-    pace->waited += waited;
-    pace->late += delay_ns > LOAD_LATE_NS;
-    histogram_record(&pace->own_delay, delay_ns, 1);
-}
-
-/* New frames into all free slots, as far as there is work. */
-static void fill(struct load *load, struct connection *c)
-{
-    while (c->free_count > 0 && !load->ending) {
-        uint32_t slot_number = c->free_slots[c->free_count - 1];
-        struct slot *slot = &c->slots[slot_number];
-        uint64_t now_ns = monotonic_ns();
-        uint64_t planned_ns;
-        enum wire_op op;
-        uint32_t count = take(load, c, now_ns, &op, &planned_ns, rows_of(load, c, slot_number));
-        if (count == 0) {
-            break;
-        }
-        c->free_count--;
-        *slot = (struct slot){
-            .request_id = ++c->next_serial << SLOT_BITS | slot_number,
-            .planned_ns = planned_ns,
-            .sent_ns = now_ns,
-            .row_count = count,
-            .op = (uint8_t)op,
-        };
-        note_pace(load, c, slot);
-        if (load->in_flight++ == 0) {
-            load->quiet_since_ns = now_ns;
-        }
-        put_frame(load, c, slot_number);
-    }
-    if (c->free_count > 0) {
-        plan_wake(&load->plan, c->number);
-    } else {
-        plan_sleep(&load->plan, c->number);
-    }
-}
 
 static void lose(struct load *load, struct connection *c, const char *why);
 
-static void fill_and_flush(struct load *load, struct connection *c)
+static void send_frames(struct load *load, struct connection *c)
 {
-    if (c->state == CONNECTION_OPEN && load->running) {
-        fill(load, c);
-        if (!connection_flush(c)) {
-            lose(load, c, strerror(errno));
-        }
+    if (c->state == CONNECTION_OPEN && load->running && !load_send(load, c)) {
+        lose(load, c, strerror(errno));
     }
 }
 
@@ -286,18 +91,7 @@ static void send_planned(struct load *load)
     }
     uint64_t elapsed_ns = monotonic_ns() - load->started_ns;
     while (!load->ending && plan_next_ns(&load->plan, &line) <= elapsed_ns) {
-        fill_and_flush(load, &load->connections[line]);
-    }
-}
-
-/* What was in flight when the connection was lost, once more. */
-static void send_again(struct load *load, struct connection *c)
-{
-    for (uint32_t i = 0; i < load->options->pipeline; i++) {
-        if (c->slots[i].row_count > 0) {
-            load->result->resent += c->slots[i].row_count;
-            put_frame(load, c, i);
-        }
+        send_frames(load, &load->connections[line]);
     }
 }
 
@@ -332,6 +126,17 @@ static void interruption_ends(struct load *load)
     }
     load->interrupted_ns = 0;
     load->quiet_since_ns = now_ns;
+}
+
+static void count_lost(struct load *load, struct connection *c)
+{
+    for (uint32_t i = 0; i < load->options->pipeline; i++) {
+        struct slot *slot = &c->slots[i];
+        if (slot->row_count > 0) {
+            load->result->lost[slot->op] += slot->row_count;
+            load_release_slot(load, c, i);
+        }
+    }
 }
 
 /* Nothing new from now on. */
@@ -408,32 +213,15 @@ static void send_hello(struct load *load, struct connection *c)
     }
 }
 
-/* Every core gets its share of the rate, by the number of its items, as it gets of the clicks; and
- * its connections share that. */
-static void begin_plan(struct load *load)
-{
-    const struct workload *workload = load->workload;
-    uint32_t core_count = workload->stream_count;
-    double frames = (double)load->options->rate / (double)load->options->batch;
-    for (uint32_t i = 0; i < load->connection_count; i++) {
-        uint32_t core = load->connections[i].core;
-        uint32_t sharers = (load->connection_count - core + core_count - 1) / core_count;
-        double share = (double)workload->streams[core].item_count / workload->items->count;
-        if (share > 0) {
-            plan_begin_line(&load->plan, i, frames * share / sharers);
-        }
-    }
-}
-
 static void start_all(struct load *load)
 {
     load->running = true;
     load->started_ns = monotonic_ns();
-    if (is_open_loop(load)) {
-        begin_plan(load);
+    if (load_is_open_loop(load)) {
+        load_begin_plan(load);
     }
     for (uint32_t i = 0; i < load->connection_count; i++) {
-        fill_and_flush(load, &load->connections[i]);
+        send_frames(load, &load->connections[i]);
     }
 }
 
@@ -450,7 +238,7 @@ static void hello_answered(struct load *load, struct connection *c, const Protob
     c->room_since_ns = load->turn_began_ns;
     load->open_count++;
     if (load->running) {
-        send_again(load, c);
+        load_send_again(load, c);
     }
     if (load->open_count == load->connection_count) {
         interruption_ends(load);
@@ -491,7 +279,7 @@ static void count_rows(struct load *load, struct connection *c, uint32_t slot_nu
                        const struct wire_reply *reply, uint64_t now_ns)
 {
     const struct slot *slot = &c->slots[slot_number];
-    const uint64_t *rows = rows_of(load, c, slot_number);
+    const uint64_t *rows = load_slot_rows(load, c, slot_number);
     uint32_t accepted_count = 0;
     for (uint32_t i = 0; i < slot->row_count; i++) {
         struct wire_row_reply row = wire_reply_row(reply, i);
@@ -512,7 +300,7 @@ static void count_rows(struct load *load, struct connection *c, uint32_t slot_nu
 static void rows_answered(struct load *load, struct connection *c,
                           const struct frame_header *header, const uint8_t *body, uint64_t now_ns)
 {
-    uint32_t slot_number = (uint32_t)(header->request_id & ((1 << SLOT_BITS) - 1));
+    uint32_t slot_number = (uint32_t)(header->request_id & ((1 << LOAD_SLOT_BITS) - 1));
     const struct slot *slot = slot_number < load->options->pipeline ? &c->slots[slot_number] : NULL;
     bool batch = load->options->batch > 1;
     struct wire_reply reply;
@@ -526,7 +314,7 @@ static void rows_answered(struct load *load, struct connection *c,
         load->aborted = true;
     } else {
         count_rows(load, c, slot_number, &reply, now_ns);
-        release_slot(load, c, slot_number);
+        load_release_slot(load, c, slot_number);
     }
 }
 
@@ -592,7 +380,7 @@ static void handle_event(struct load *load, struct connection *c, uint32_t event
     if (events & (EPOLLIN | ends)) {
         receive(load, c, (events & ends) != 0);
     }
-    fill_and_flush(load, c);
+    send_frames(load, c);
 }
 
 /* Connections that had nothing to send may have it now: somebody is due to pay. */
@@ -604,7 +392,7 @@ static void wake_idle(struct load *load, uint64_t now_ns)
     for (uint32_t i = 0; i < load->connection_count; i++) {
         struct connection *c = &load->connections[i];
         if (c->free_count > 0 && workload_is_due(load->workload, c->core, now_ns)) {
-            fill_and_flush(load, c);
+            send_frames(load, c);
         }
     }
 }
@@ -637,7 +425,7 @@ static bool reconnect(struct load *load, uint64_t now_ns)
 /* In a closed loop the duration ends the clicks, in an open one the plan, which knows it. */
 static bool all_clicks_made(const struct load *load, uint64_t now_ns)
 {
-    if (is_open_loop(load)) {
+    if (load_is_open_loop(load)) {
         return plan_is_done(&load->plan);
     }
     return load->options->duration_ms > 0 &&
@@ -813,7 +601,7 @@ void load_run(struct load_result *result, const struct bench_options *options,
     struct sigaction on_stop = {.sa_handler = ask_to_stop};
     struct sigaction before;
     sigaction(SIGINT, &on_stop, &before);
-    if (is_open_loop(&load)) {
+    if (load_is_open_loop(&load)) {
         prctl(PR_SET_TIMERSLACK, 1ul); /* ns; sleeping is 50 us longer else */
     }
     progress_begin(&load.progress, options);
