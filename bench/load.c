@@ -134,6 +134,9 @@ static void count_lost(struct load *load, struct connection *c)
         struct slot *slot = &c->slots[i];
         if (slot->row_count > 0) {
             load->result->lost[slot->op] += slot->row_count;
+            if (slot->op == WIRE_RESERVE) {
+                timeline_lost(load->timeline, slot->planned_ns - load->started_ns, slot->row_count);
+            }
             load_release_slot(load, c, i);
         }
     }
@@ -213,10 +216,18 @@ static void send_hello(struct load *load, struct connection *c)
     }
 }
 
+static uint64_t unix_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / NS_PER_MS;
+}
+
 static void start_all(struct load *load)
 {
     load->running = true;
     load->started_ns = monotonic_ns();
+    timeline_begin(load->timeline, unix_ms());
     if (load_is_open_loop(load)) {
         load_begin_plan(load);
     }
@@ -292,6 +303,9 @@ static void count_rows(struct load *load, struct connection *c, uint32_t slot_nu
     load->result->answered += slot->row_count;
     load->result->elapsed_ns = now_ns - load->started_ns;
     if (slot->op == WIRE_RESERVE) {
+        timeline_answered(load->timeline, slot->planned_ns - load->started_ns,
+                          now_ns - slot->planned_ns, accepted_count,
+                          slot->row_count - accepted_count);
         load->result->clicks_elapsed_ns = load->result->elapsed_ns;
     }
     load->quiet_since_ns = now_ns;
@@ -432,6 +446,20 @@ static bool all_clicks_made(const struct load *load, uint64_t now_ns)
            now_ns - load->started_ns >= load->options->duration_ms * NS_PER_MS;
 }
 
+static void write_timeline(struct load *load, uint64_t now_ns)
+{
+    uint64_t elapsed_ns = now_ns - load->started_ns;
+    if (load->timeline->trouble[0] != 0 && !load->ending) {
+        tell_trouble(load, "%s", load->timeline->trouble);
+        stop_sending(load);
+    }
+    if (timeline_is_due(load->timeline, elapsed_ns)) {
+        uint64_t reached_ns = plan_reached_ns(&load->plan); /* PLAN_NEVER in a closed loop */
+        timeline_write(load->timeline, elapsed_ns,
+                       reached_ns < elapsed_ns ? reached_ns : elapsed_ns);
+    }
+}
+
 static void check_times(struct load *load, uint64_t now_ns)
 {
     if (stop_asked && !load->ending) {
@@ -451,6 +479,7 @@ static void check_times(struct load *load, uint64_t now_ns)
         load->aborted = true;
     }
     if (load->running) {
+        write_timeline(load, now_ns);
         progress_update(&load->progress, load->result, load->workload, now_ns - load->started_ns);
     }
 }
@@ -583,7 +612,8 @@ static void finish(struct load *load)
 }
 
 void load_run(struct load_result *result, const struct bench_options *options,
-              const struct load_target *target, struct workload *workload)
+              const struct load_target *target, struct workload *workload,
+              struct timeline *timeline)
 {
     memset(result, 0, sizeof *result);
     struct load load = {
@@ -591,6 +621,7 @@ void load_run(struct load_result *result, const struct bench_options *options,
         .target = target,
         .workload = workload,
         .result = result,
+        .timeline = timeline,
         .epoll_fd = -1,
     };
     if (!create(&load)) {

@@ -5,6 +5,7 @@
  * and wait only when there is no room. Counts every answer. */
 
 #include "bench/histogram.h"
+#include "bench/timeline.h"
 #include "bench/workload.h"
 
 #include <stdbool.h>
@@ -66,8 +67,10 @@ struct load_target {
     uint32_t core_count;
 };
 
-/* Runs the whole load. `result->trouble` tells whether it came to its end. SIGINT ends it early. */
+/* Runs the whole load, and notes each click in the timeline, which is open and stays so.
+ * `result->trouble` tells whether it came to its end. SIGINT ends it early. */
 void load_run(struct load_result *result, const struct bench_options *options,
-              const struct load_target *target, struct workload *workload);
+              const struct load_target *target, struct workload *workload,
+              struct timeline *timeline);
 
 #endif

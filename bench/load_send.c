@@ -125,6 +125,9 @@ static void fill(struct load *load, struct connection *c)
             .op = (uint8_t)op,
         };
         note_pace(load, c, slot);
+        if (op == WIRE_RESERVE) {
+            timeline_sent(load->timeline, planned_ns - load->started_ns, count);
+        }
         if (load->in_flight++ == 0) {
             load->quiet_since_ns = now_ns;
         }

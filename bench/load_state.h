@@ -21,6 +21,7 @@ struct load {
     const struct load_target *target;
     struct workload *workload;
     struct load_result *result;
+    struct timeline *timeline;
 
     int epoll_fd;
     struct connection *connections;

@@ -71,7 +71,7 @@ static enum exit_code judge(const struct bench_options *options)
     return EXIT_DONE;
 }
 
-static enum exit_code run(const struct bench_options *options)
+static enum exit_code run(const struct bench_options *options, struct timeline *timeline)
 {
     struct load_target target = {0};
     struct bench_items items;
@@ -84,7 +84,10 @@ static enum exit_code run(const struct bench_options *options)
         complain("out of memory: fewer --requests need less");
         goto out;
     }
-    load_run(&load_result, options, &target, &workload);
+    load_run(&load_result, options, &target, &workload, timeline);
+    if (!timeline_close(timeline) && load_result.trouble[0] == 0) {
+        snprintf(load_result.trouble, sizeof load_result.trouble, "%s", timeline->trouble);
+    }
     if (options->verify) {
         verify_run(&verify_result, options, &target, &workload);
     }
@@ -109,6 +112,19 @@ out:
     return code;
 }
 
+static enum exit_code run_with_timeline(const struct bench_options *options)
+{
+    struct timeline timeline;
+    enum exit_code code = EXIT_USAGE;
+    if (timeline_open(&timeline, options->timeline, options->histograms, options->interval_ms)) {
+        code = run(options, &timeline);
+    } else {
+        complain(timeline.trouble);
+    }
+    timeline_close(&timeline);
+    return code;
+}
+
 int main(int argc, char **argv)
 {
     struct bench_options options;
@@ -126,5 +142,5 @@ int main(int argc, char **argv)
     case OPTIONS_RUN:
         break;
     }
-    return (int)run(&options);
+    return (int)run_with_timeline(&options);
 }

@@ -45,6 +45,9 @@ enum option_number {
     OPTION_DURATION,
     OPTION_RATE,
     OPTION_ARRIVAL,
+    OPTION_TIMELINE,
+    OPTION_HISTOGRAMS,
+    OPTION_INTERVAL,
     OPTION_ITEMS,
     OPTION_FIRST_ITEM,
     OPTION_UNITS,
@@ -93,6 +96,14 @@ static const struct option_row table[OPTION_COUNT] = {
                      "open loop: so many clicks a second over all connections; see below"},
     [OPTION_ARRIVAL] = {"arrival", KIND_TEXT, "KIND", AT(arrival_name), 0, 0,
                         "with --rate: constant (equal steps) or poisson (constant)"},
+    [OPTION_TIMELINE] =
+        {"timeline", KIND_TEXT, "FILE", AT(timeline), 0, 0,
+         "write a CSV with a line per --interval: answers and latencies; see below"},
+    [OPTION_HISTOGRAMS] =
+        {"histograms", KIND_TEXT, "FILE", AT(histograms), 0, 0,
+         "write a CSV with a line per --interval: all latencies, counted; see below"},
+    [OPTION_INTERVAL] = {"interval", KIND_DURATION, "TIME", AT(interval_ms), 10, 3600 * 1000,
+                         "of --timeline and --histograms (100ms)"},
     [OPTION_ITEMS] = {"items", KIND_COUNT, "N", AT(items), 1, BENCH_ITEMS_MAX,
                       "create so many items and use those; else all items that the server has"},
     [OPTION_FIRST_ITEM] = {"first-item", KIND_COUNT, "ID", AT(first_item), 1, 1ull << 62,
@@ -348,6 +359,13 @@ static const char *contradiction(const struct bench_options *options, const bool
     if (options->rate == 0 && given[OPTION_ARRIVAL]) {
         return "--arrival is for an open loop: --rate is missing";
     }
+    if (given[OPTION_INTERVAL] && !given[OPTION_TIMELINE] && !given[OPTION_HISTOGRAMS]) {
+        return "--interval belongs to --timeline or --histograms";
+    }
+    if (given[OPTION_TIMELINE] && given[OPTION_HISTOGRAMS] &&
+        strcmp(options->timeline, options->histograms) == 0) {
+        return "--timeline and --histograms: two files are needed";
+    }
     if (options->items == 0 && (given[OPTION_UNITS] || given[OPTION_BUYER_LIMIT])) {
         return "--units and --buyer-limit are for items to be created: --items is missing";
     }
@@ -382,6 +400,7 @@ enum options_outcome options_parse(int argc, char **argv, struct bench_options *
         .pipeline = 16,
         .batch = 1,
         .arrival_name = plan_arrival_name(PLAN_CONSTANT),
+        .interval_ms = 100,
         .first_item = 1,
         .seed = 1,
         .timeout_ms = 30000,
@@ -461,7 +480,7 @@ void options_print_help(void)
         printf("  %-24s %s\n", left, table[i].help);
     }
     printf("  %-24s %s\n  %-24s %s\n", "--help", "this text", "--version", "the version");
-    printf(
+    fputs(
         "\nWithout --rate the loop is closed: an answer makes room for the next frame, so a "
         "server\n"
         "that stalls is asked less. Latency is from sending to answer.\n"
@@ -476,7 +495,21 @@ void options_print_help(void)
         "planned is sent: a server that can't keep up makes the run longer than --duration. The\n"
         "report warns when this program itself was late although there was room. It does not "
         "sleep\n"
-        "right before a planned moment, and wants a CPU of its own.\n");
+        "right before a planned moment, and wants a CPU of its own.\n"
+        "\nA timeline has a line per interval, with its start in ms since the run began and in "
+        "Unix\n"
+        "time. A click belongs to the interval in which it was planned (without --rate: sent), "
+        "however\n"
+        "late its answer came; paying and cancelling are left out.\n"
+        "  --timeline    start_ms,unix_ms,accepted,refused,lost,p50_us,p99_us,p99.9_us,max_us\n"
+        "  --histograms  start_ms,unix_ms,count,buckets\n"
+        "Percentiles of several lines can't be merged; counts can. Buckets are END:COUNT, a space\n"
+        "between two: so many latencies up to END us and above the bucket before, less than 1 % "
+        "wide\n"
+        "and the same ones in all files. For p99.9 over some intervals add up their buckets, and "
+        "go\n"
+        "up from the lowest END until 99.9 % of the sum is counted.\n",
+        stdout);
     printf(
         "\nExit codes: 0 done, 1 usage, 2 connection or server trouble, 3 the books are wrong.\n");
 }

@@ -38,6 +38,9 @@ struct bench_options {
     uint64_t rate; /* clicks per second over all connections; 0 = closed loop */
     const char *arrival_name;
     enum plan_arrival arrival;
+    const char *timeline; /* NULL = none */
+    const char *histograms;
+    uint64_t interval_ms;
 
     uint64_t items; /* to create; 0 = use those that the server has */
     uint64_t first_item;

@@ -3,6 +3,8 @@ within its --timeout, with exit code 2, and claims nothing that it did not see. 
 it keeps to its plan, and a server that stalls can't hide it."""
 
 import argparse
+import collections
+import csv
 import json
 import os
 import re
@@ -64,9 +66,11 @@ def check_end(checks, situation, bench):
 
 
 def server_stops(checks, options, server):
-    bench = Bench(options.bench, server)
+    timeline = Timeline(server)
+    bench = Bench(options.bench, server, *timeline.options)
     checks.equal("server stops under load with exit code 0", server.stop(), 0)
     report = check_end(checks, "server stopped", bench)
+    check_timeline(checks, "server stopped", timeline, report, 100)
     numbers = re.findall(r"[0-9.]+", bench.report_text())
     checks.check("the report has no number of seventeen digits",
                  "0.6" in numbers and max(map(len, numbers)) <= 15, numbers)
@@ -87,15 +91,82 @@ def server_hangs(checks, options, server):
     checks.equal("server hangs: no interruption is told", report["interruptions"], [])
 
 
+class Timeline:
+    """Both files of a run's timeline, in the server's folder."""
+
+    def __init__(self, server):
+        self.lines_path = os.path.join(server.folder, "timeline.csv")
+        self.histograms_path = os.path.join(server.folder, "histograms.csv")
+        self.options = ["--timeline", self.lines_path, "--histograms", self.histograms_path]
+
+    @staticmethod
+    def rows(path):
+        with open(path, encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def lines(self):
+        return self.rows(self.lines_path)
+
+    def merged(self):
+        """All intervals' latencies: count by upper end, in microseconds."""
+        counts = collections.Counter()
+        for row in self.rows(self.histograms_path):
+            buckets = [bucket.split(":") for bucket in row["buckets"].split()]
+            assert sum(int(count) for _, count in buckets) == int(row["count"])
+            for end, count in buckets:
+                counts[float(end)] += int(count)
+        return counts
+
+
+def quantile(counts, share):
+    """As the help says: up from the lowest end until the share is counted."""
+    wanted, seen = share * sum(counts.values()), 0
+    for end in sorted(counts):
+        seen += counts[end]
+        if seen >= wanted:
+            return end
+    return 0
+
+
+def check_timeline(checks, name, timeline, report, interval_ms):
+    """Its sums are the report's, and so are the percentiles of its merged histograms."""
+    lines = timeline.lines()
+    reserve = report["results"]["reserve"]
+    accepted = reserve.get("OK", 0) + reserve.get("DUPLICATE", 0)
+    checks.equal("%s: the timeline's sums are the report's" % name,
+                 [sum(int(line[column]) for line in lines)
+                  for column in ("accepted", "refused", "lost")],
+                 [accepted, report["reserve_answered"] - accepted, reserve["lost"]])
+    checks.equal("%s: a line per interval" % name, [int(line["start_ms"]) for line in lines],
+                 [interval_ms * i for i in range(len(lines))])
+    began_ms = {int(line["unix_ms"]) - int(line["start_ms"]) for line in lines}
+    checks.check("%s: its time is the clock's" % name,
+                 len(began_ms) == 1 and 0 < time.time() * 1000 - min(began_ms) < 600e3, began_ms)
+    counts = timeline.merged()
+    checks.equal("%s: every answer is in the histograms" % name, sum(counts.values()),
+                 report["reserve_answered"])
+    latency = report["latency_us"]
+    slowest = max(float(line["max_us"]) for line in lines if line["max_us"])
+    checks.check("%s: the slowest answer is the report's" % name,
+                 abs(slowest - max(latency["accepted"]["max"], latency["refused"]["max"])) < 0.01,
+                 (slowest, latency))
+    if accepted == report["reserve_answered"]:
+        for text, share in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)):
+            got, expected = quantile(counts, share), latency["accepted"][text]
+            checks.check("%s: %s of the merged histograms" % (name, text),
+                         0.99 * expected <= got <= 1.01 * expected + 0.001, (got, expected))
+
+
 def open_loop(checks, options, server):
     """Every click is sent, not before its time, and the books balance."""
     for arrival, batch in (("constant", 1), ("poisson", 8)):
         name = "open loop, %s, frames of %d" % (arrival, batch)
         rate, requests = 4000, 6000
         first_item = 1000 + batch * 100
+        timeline = Timeline(server)
         bench = Bench(options.bench, server, "--first-item", str(first_item), "--rate", str(rate),
                       "--arrival", arrival, "--batch", str(batch), "--requests", str(requests),
-                      "--verify")
+                      "--verify", "--interval", "50ms", *timeline.options)
         checks.equal("%s: exit code 0" % name, bench.exit_code(), 0)
         report = bench.report()
         checks.equal("%s: all clicks are answered" % name, report["reserve_answered"], requests)
@@ -111,15 +182,16 @@ def open_loop(checks, options, server):
         for kind in ("accepted", "refused", "followed"):
             latency, service = report["latency_us"][kind], plan["service_us"][kind]
             checks.check("%s: service is a part of latency, %s" % (name, kind), all(
-                service[quantile] <= latency[quantile] for quantile in latency),
-                (latency, service))
+                service[column] <= latency[column] for column in latency), (latency, service))
+        check_timeline(checks, name, timeline, report, 50)
 
 
 def server_pauses(checks, options, server):
     """For one second of four nothing is answered, and one frame at a time is in flight: those that
     wait for room are served quickly later, but they were planned long before."""
+    timeline = Timeline(server)
     bench = Bench(options.bench, server, "--scenario", "reserve", "--rate", "1000", "--requests",
-                  "4000", "--connections", "2", "--pipeline", "1")
+                  "4000", "--connections", "2", "--pipeline", "1", *timeline.options)
     server.process.send_signal(signal.SIGSTOP)
     time.sleep(1)
     server.process.send_signal(signal.SIGCONT)
@@ -132,6 +204,10 @@ def server_pauses(checks, options, server):
     checks.check("server pauses: each click that it delayed counts", latency["p90"] > 300e3, latency)
     checks.check("server pauses: which service times hide", service["p90"] < latency["p90"] / 2,
                  (latency, service))
+    check_timeline(checks, "server pauses", timeline, report, 100)
+    checks.check("server pauses: each interval in it shows it", 5 <= sum(
+        line["p50_us"] != "" and float(line["p50_us"]) > 200e3 for line in timeline.lines()),
+        timeline.lines())
     checks.check("server pauses: that is told as waiting for room",
                  report["open_loop"]["waited_frames"] > 500, report["open_loop"])
 

@@ -97,6 +97,18 @@ Test(options, rate_makes_the_loop_open_with_equal_steps_unless_told_otherwise)
     cr_assert_eq(options.arrival, PLAN_CONSTANT);
 }
 
+Test(options, timeline_has_an_interval_and_each_file_may_come_alone)
+{
+    cr_assert_eq(parse("--timeline", "t.csv", NULL), OPTIONS_RUN);
+    cr_assert_str_eq(options.timeline, "t.csv");
+    cr_assert_null(options.histograms);
+    cr_assert_eq(options.interval_ms, 100);
+    cr_assert_eq(parse("--histograms", "h.csv", "--interval", "1s", NULL), OPTIONS_RUN);
+    cr_assert_null(options.timeline);
+    cr_assert_str_eq(options.histograms, "h.csv");
+    cr_assert_eq(options.interval_ms, 1000);
+}
+
 Test(options, units_may_be_unlimited)
 {
     cr_assert_eq(parse("--items", "3", "--units", "unlimited", NULL), OPTIONS_RUN);
@@ -117,6 +129,8 @@ Test(options, values_that_are_none_are_named)
         {"--rate", "0.5"},
         {"--arrival", "uniform"},
         {"--arrival", ""},
+        {"--interval", "9ms"},
+        {"--interval", "100"},
         {"--hold-time", "15"},
         {"--hold-time", "m"},
         {"--hold-time", "30m1h"},
@@ -164,6 +178,9 @@ Test(options, those_that_contradict_each_other_are_refused)
     cr_expect_eq(parse("--settle", NULL), OPTIONS_WRONG);
     cr_expect_eq(parse("--arrival", "poisson", NULL), OPTIONS_WRONG);
     cr_expect_not_null(strstr(error, "--rate is missing"), "%s", error);
+    cr_expect_eq(parse("--interval", "1s", NULL), OPTIONS_WRONG);
+    cr_expect_eq(parse("--timeline", "f", "--histograms", "f", NULL), OPTIONS_WRONG);
+    cr_expect_not_null(strstr(error, "two files"), "%s", error);
     cr_expect_eq(parse("--units", "5", NULL), OPTIONS_WRONG, "no items to have them");
     cr_expect_eq(parse("--items", "10", "--units", "5", NULL), OPTIONS_WRONG);
     cr_expect_eq(parse("--connections", "4096", "--pipeline", "1024", "--batch", "8192", NULL),
