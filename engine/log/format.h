@@ -37,6 +37,7 @@ enum {
     LOG_RECORD_BYTES_MAX = 256,
     LOG_SEGMENT_BYTES_MIN = 8 << 20, /* that a server can be asked for */
 };
+#define LOG_SEGMENT_NUMBER_MAX 999999999999ull /* names have twelve digits */
 
 /* First block of a segment.
  *
@@ -90,6 +91,12 @@ struct log_group_header {
     uint64_t time_ms;
     uint32_t record_count;
     uint32_t payload_bytes;
+};
+
+/* Where the log of an era that is not the newest ends. */
+struct log_closed_end {
+    uint64_t next_lsn;
+    uint64_t chain; /* header checksum of its last group, 0 when it has none */
 };
 
 /* Writes LOG_BLOCK_BYTES. `version` is ignored: it is always LOG_FORMAT_VERSION. */

@@ -11,8 +11,8 @@
 #include <string.h>
 
 /* The manifest is text so that an operator can read it, but nobody is meant to edit it: the decoder
- * takes exactly what the encoder writes. It reads the lines, writes them again and compares, so
- * there is one definition of the form and no second spelling of the same content. */
+ * takes exactly what the encoder writes. Words are taken literally and a number has one spelling,
+ * so there is no second text of the same content. */
 
 static const char TITLE[] = "holdfast data directory\n";
 
@@ -20,7 +20,15 @@ enum {
     CHECKSUM_LINE_BYTES = sizeof "checksum 0123456789abcdef\n" - 1,
     SEGMENT_DIGIT_COUNT = 12,
 };
-static const uint64_t SEGMENT_NUMBER_MAX = 999999999999;
+
+/* The longest text: each number is as long as it can be, and a sizeof counts one byte too many. */
+_Static_assert(sizeof TITLE + sizeof "format 4294967295\nserver \n" + 32 +
+                       LOG_MANIFEST_ERA_COUNT_MAX * sizeof "era 18446744073709551615 cores 64\n" +
+                       LOG_MANIFEST_ERA_COUNT_MAX * LOG_CORE_COUNT_MAX *
+                           sizeof "end 63 lsn 18446744073709551615 chain 0123456789abcdef\n" +
+                       CHECKSUM_LINE_BYTES <
+                   LOG_MANIFEST_BYTES_MAX,
+               "the largest manifest has room");
 
 /* ---- writing ---- */
 
@@ -41,15 +49,27 @@ __attribute__((format(printf, 2, 3))) static void text_add(struct text *text, co
     text->bytes += (size_t)written;
 }
 
+static void add_ends(struct text *text, const struct log_manifest_era *era)
+{
+    for (uint32_t core = 0; core < era->core_count; core++) {
+        hf_assert(era->ends[core].next_lsn > 0);
+        text_add(text, "end %" PRIu32 " lsn %" PRIu64 " chain %016" PRIx64 "\n", core,
+                 era->ends[core].next_lsn, era->ends[core].chain);
+    }
+}
+
 size_t log_manifest_encode(const struct log_manifest *manifest, char *to)
 {
     hf_assert(manifest->era_count <= LOG_MANIFEST_ERA_COUNT_MAX);
     struct text text = {.to = to};
     text_add(&text, "%sformat %" PRIu32 "\nserver %016" PRIx64 "%016" PRIx64 "\n", TITLE,
              manifest->version, manifest->server_id.high, manifest->server_id.low);
-    for (uint32_t i = 0; i < manifest->era_count; i++)
-        text_add(&text, "era %" PRIu64 " cores %" PRIu32 "\n", manifest->eras[i].number,
-                 manifest->eras[i].core_count);
+    for (uint32_t i = 0; i < manifest->era_count; i++) {
+        const struct log_manifest_era *era = &manifest->eras[i];
+        text_add(&text, "era %" PRIu64 " cores %" PRIu32 "\n", era->number, era->core_count);
+        if (i + 1 < manifest->era_count)
+            add_ends(&text, era);
+    }
     text_add(&text, "checksum %016" PRIx64 "\n", checksum64(to, text.bytes, 0));
     return text.bytes;
 }
@@ -100,13 +120,20 @@ static bool take_hex16(struct cursor *cursor, uint64_t *value_out)
     return true;
 }
 
+/* A decimal without leading zeros. */
+static bool take_number(struct cursor *cursor, uint64_t max, uint64_t *value_out)
+{
+    const char *start = cursor->at;
+    return take_decimal(cursor, max, value_out) && (*start != '0' || cursor->at == start + 1);
+}
+
 static bool take_era(struct cursor *cursor, struct log_manifest *manifest)
 {
     uint64_t number, core_count;
     if (manifest->era_count == LOG_MANIFEST_ERA_COUNT_MAX)
         return false;
-    if (!take_text(cursor, "era ") || !take_decimal(cursor, UINT64_MAX, &number) ||
-        !take_text(cursor, " cores ") || !take_decimal(cursor, LOG_CORE_COUNT_MAX, &core_count) ||
+    if (!take_text(cursor, "era ") || !take_number(cursor, UINT64_MAX, &number) ||
+        !take_text(cursor, " cores ") || !take_number(cursor, LOG_CORE_COUNT_MAX, &core_count) ||
         !take_text(cursor, "\n"))
         return false;
     const uint64_t previous =
@@ -119,22 +146,37 @@ static bool take_era(struct cursor *cursor, struct log_manifest *manifest)
     return true;
 }
 
+static bool take_end(struct cursor *cursor, uint32_t core, struct log_closed_end *end_out)
+{
+    uint64_t number;
+    return take_text(cursor, "end ") && take_number(cursor, LOG_CORE_COUNT_MAX, &number) &&
+           number == core && take_text(cursor, " lsn ") &&
+           take_number(cursor, UINT64_MAX, &end_out->next_lsn) && end_out->next_lsn > 0 &&
+           take_text(cursor, " chain ") && take_hex16(cursor, &end_out->chain) &&
+           take_text(cursor, "\n");
+}
+
+static bool take_ends(struct cursor *cursor, struct log_manifest_era *era)
+{
+    for (uint32_t core = 0; core < era->core_count; core++)
+        if (!take_end(cursor, core, &era->ends[core]))
+            return false;
+    return true;
+}
+
 /* The lines between the version and the checksum. */
 static bool take_body(struct cursor *cursor, struct log_manifest *manifest)
 {
     if (!take_text(cursor, "server ") || !take_hex16(cursor, &manifest->server_id.high) ||
         !take_hex16(cursor, &manifest->server_id.low) || !take_text(cursor, "\n"))
         return false;
-    while (cursor->at < cursor->end)
-        if (!take_era(cursor, manifest))
+    while (take_era(cursor, manifest)) {
+        if (cursor->at == cursor->end)
+            return true; /* the newest one, which has no end */
+        if (!take_ends(cursor, &manifest->eras[manifest->era_count - 1]))
             return false;
-    return manifest->era_count > 0;
-}
-
-static bool is_as_encoded(const struct log_manifest *manifest, const char *from, size_t from_bytes)
-{
-    char text[LOG_MANIFEST_BYTES_MAX];
-    return log_manifest_encode(manifest, text) == from_bytes && memcmp(text, from, from_bytes) == 0;
+    }
+    return false;
 }
 
 static const char *check_checksum_line(const char *from, size_t body_bytes)
@@ -168,13 +210,13 @@ const char *log_manifest_decode(const char *from, size_t from_bytes,
 
     cursor.end = from + body_bytes;
     uint64_t version;
-    if (!take_text(&cursor, "format ") || !take_decimal(&cursor, UINT32_MAX, &version) ||
+    if (!take_text(&cursor, "format ") || !take_number(&cursor, UINT32_MAX, &version) ||
         !take_text(&cursor, "\n"))
         return "its second line names no format";
     manifest_out->version = (uint32_t)version;
     if (version != LOG_FORMAT_VERSION)
         return "it is of another version of the format";
-    if (!take_body(&cursor, manifest_out) || !is_as_encoded(manifest_out, from, from_bytes))
+    if (!take_body(&cursor, manifest_out))
         return "a line in it is not as the server writes it";
     return NULL;
 }
@@ -190,7 +232,7 @@ void log_core_directory_name(uint64_t era, uint32_t core, char *to)
 
 void log_segment_file_name(uint64_t segment_number, char *to)
 {
-    hf_assert(segment_number >= 1 && segment_number <= SEGMENT_NUMBER_MAX);
+    hf_assert(segment_number >= 1 && segment_number <= LOG_SEGMENT_NUMBER_MAX);
     const int written =
         snprintf(to, LOG_NAME_BYTES_MAX, "%0*" PRIu64 ".log", SEGMENT_DIGIT_COUNT, segment_number);
     hf_assert(written > 0 && written < LOG_NAME_BYTES_MAX);
@@ -200,7 +242,7 @@ uint64_t log_segment_file_number(const char *name)
 {
     uint64_t number;
     struct cursor cursor = {.at = name, .end = name + strlen(name)};
-    if (!take_decimal(&cursor, SEGMENT_NUMBER_MAX, &number))
+    if (!take_decimal(&cursor, LOG_SEGMENT_NUMBER_MAX, &number))
         return 0;
     if (cursor.at - name != SEGMENT_DIGIT_COUNT || strcmp(cursor.at, ".log") != 0)
         return 0;

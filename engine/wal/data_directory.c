@@ -170,16 +170,26 @@ static int write_new_file(struct io *io, const char *path, const void *content, 
     return error;
 }
 
+/* Writes the manifest's text to a new file. */
+static int write_manifest_text(struct data_directory *directory, const char *path)
+{
+    char *content = memory_map(LOG_MANIFEST_BYTES_MAX);
+    if (content == NULL)
+        return -ENOMEM;
+    size_t bytes = log_manifest_encode(&directory->manifest, content);
+    int error = write_new_file(directory->io, path, content, bytes);
+    memory_unmap(content, LOG_MANIFEST_BYTES_MAX);
+    return error;
+}
+
 static enum data_directory_status write_manifest(struct data_directory *directory)
 {
     static const char NEW_NAME[] = "MANIFEST.new";
-    char content[LOG_MANIFEST_BYTES_MAX];
     char path[PATH_BYTES];
     char new_path[PATH_BYTES];
     path_of(directory, "MANIFEST", path);
     path_of(directory, NEW_NAME, new_path);
-    size_t bytes = log_manifest_encode(&directory->manifest, content);
-    int error = write_new_file(directory->io, new_path, content, bytes);
+    int error = write_manifest_text(directory, new_path);
     if (error == 0)
         error = io_file_rename_now(directory->io, new_path, path);
     if (error != 0)
@@ -201,8 +211,8 @@ static enum data_directory_status add_era(struct data_directory *directory, uint
     }
     uint64_t era =
         manifest->era_count == 0 ? 1 : manifest->eras[manifest->era_count - 1].number + 1;
-    manifest->eras[manifest->era_count].number = era;
-    manifest->eras[manifest->era_count].core_count = core_count;
+    manifest->eras[manifest->era_count] =
+        (struct log_manifest_era){.number = era, .core_count = core_count};
     manifest->era_count++;
     directory->is_era_pending = true;
     return DATA_DIRECTORY_OK;
@@ -335,28 +345,38 @@ static enum data_directory_status lock(struct data_directory *directory)
     return DATA_DIRECTORY_IN_USE;
 }
 
+/* NULL, or what is wrong with the text in this file. What is wrong with the file, 0 or a negative
+ * errno, goes to `error_out`. */
+static const char *read_manifest_text(struct data_directory *directory, int fd, int *error_out)
+{
+    const char *wrong = NULL;
+    char *content = memory_map(LOG_MANIFEST_BYTES_MAX);
+    int64_t bytes = content == NULL ? -ENOMEM : io_file_size(directory->io, fd);
+    if (bytes > LOG_MANIFEST_BYTES_MAX)
+        bytes = LOG_MANIFEST_BYTES_MAX; /* which the decoder finds too long */
+    *error_out =
+        bytes < 0 ? (int)bytes : io_file_read_now(directory->io, fd, content, (size_t)bytes, 0);
+    if (*error_out == 0)
+        wrong = log_manifest_decode(content, (size_t)bytes, &directory->manifest);
+    memory_unmap(content, LOG_MANIFEST_BYTES_MAX);
+    return wrong;
+}
+
 static enum data_directory_status read_manifest(struct data_directory *directory)
 {
-    char content[LOG_MANIFEST_BYTES_MAX];
     char path[PATH_BYTES];
+    int error;
     path_of(directory, "MANIFEST", path);
     int fd = io_file_open_now(directory->io, path, IO_FILE_READ);
     if (fd < 0)
         return fail(directory->message, path, "open this file", fd);
-    int64_t bytes = io_file_size(directory->io, fd);
-    int error = bytes < 0 ? (int)bytes : 0;
-    if (bytes > (int64_t)sizeof content)
-        bytes = (int64_t)sizeof content; /* which the decoder finds too long */
-    if (error == 0)
-        error = io_file_read_now(directory->io, fd, content, (size_t)bytes, 0);
+    const char *wrong = read_manifest_text(directory, fd, &error);
     io_close(directory->io, fd);
     if (error != 0)
         return fail(directory->message, path, "read this file", error);
-
-    const char *wrong = log_manifest_decode(content, (size_t)bytes, &directory->manifest);
-    uint32_t version = directory->manifest.version;
     if (wrong == NULL)
         return DATA_DIRECTORY_OK;
+    uint32_t version = directory->manifest.version;
     if (version != 0 && version != LOG_FORMAT_VERSION) {
         text(directory->message, sizeof directory->message,
              "%s: written in format %" PRIu32 ", this program reads format %d; use the version of "
@@ -379,18 +399,19 @@ static enum data_directory_status new_manifest(struct data_directory *directory,
     return add_era(directory, core_count);
 }
 
-/* Before an era is closed its logs are made whole, while nobody else reads them. */
-static enum data_directory_status heal_newest_era(struct data_directory *directory)
+/* Before an era is closed its logs are made whole, while nobody else reads them, and it is noted
+ * where they end. */
+static enum data_directory_status end_newest_era(struct data_directory *directory)
 {
-    const struct log_manifest *manifest = &directory->manifest;
-    uint32_t era_index = manifest->era_count - 1;
+    uint32_t era_index = directory->manifest.era_count - 1;
+    struct log_manifest_era *era = &directory->manifest.eras[era_index];
     enum data_directory_status status = DATA_DIRECTORY_OK;
-    for (uint32_t core = 0;
-         core < manifest->eras[era_index].core_count && status == DATA_DIRECTORY_OK; core++) {
+    for (uint32_t core = 0; core < era->core_count && status == DATA_DIRECTORY_OK; core++) {
         struct log_end end;
         bool was_torn;
         status = data_directory_read_log(directory, directory->io, era_index, core, NULL, NULL,
                                          &end, &was_torn, directory->message);
+        era->ends[core] = (struct log_closed_end){.next_lsn = end.next_lsn, .chain = end.chain};
     }
     return status;
 }
@@ -413,7 +434,7 @@ static enum data_directory_status open_locked(struct data_directory *directory, 
     const struct log_manifest *manifest = &directory->manifest;
     if (manifest->eras[manifest->era_count - 1].core_count == core_count)
         return DATA_DIRECTORY_OK;
-    status = heal_newest_era(directory);
+    status = end_newest_era(directory);
     return status == DATA_DIRECTORY_OK ? add_era(directory, core_count) : status;
 }
 

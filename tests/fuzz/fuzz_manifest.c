@@ -3,7 +3,7 @@
  *      0  bits 0, 1: what the rest is
  *           0  the file
  *           1  the file without its last line, which is added with the right checksum
- *           2  a manifest that is made of the bytes, an era of each few
+ *           2  a manifest that is made of the bytes, an era and its ends of each few
  *           3  a file's name
  *
  * Promises:
@@ -25,14 +25,25 @@
 
 enum { FORM_FILE, FORM_UNSIGNED, FORM_MADE, FORM_NAME, FORM_COUNT };
 
+static bool era_equals(const struct log_manifest_era *a, const struct log_manifest_era *b,
+                       bool is_closed)
+{
+    if (a->number != b->number || a->core_count != b->core_count)
+        return false;
+    for (uint32_t core = 0; core < a->core_count && is_closed; core++)
+        if (a->ends[core].next_lsn != b->ends[core].next_lsn ||
+            a->ends[core].chain != b->ends[core].chain)
+            return false;
+    return true;
+}
+
 static bool manifest_equals(const struct log_manifest *a, const struct log_manifest *b)
 {
     if (a->version != b->version || !id128_equal(a->server_id, b->server_id) ||
         a->era_count != b->era_count)
         return false;
     for (uint32_t i = 0; i < a->era_count; i++)
-        if (a->eras[i].number != b->eras[i].number ||
-            a->eras[i].core_count != b->eras[i].core_count)
+        if (!era_equals(&a->eras[i], &b->eras[i], i + 1 < a->era_count))
             return false;
     return true;
 }
@@ -97,6 +108,15 @@ static void run_unsigned(const uint8_t *from, size_t bytes)
     free(text);
 }
 
+static void make_ends(struct log_manifest_era *era, struct fuzz_tape *tape)
+{
+    uint64_t lsn = fuzz_take_number(tape);
+    uint64_t chain = fuzz_take_number(tape);
+    for (uint32_t core = 0; core < era->core_count; core++)
+        era->ends[core] =
+            (struct log_closed_end){.next_lsn = lsn > core ? lsn - core : 1, .chain = chain + core};
+}
+
 static void run_made(struct fuzz_tape *tape)
 {
     static struct log_manifest made;
@@ -112,6 +132,7 @@ static void run_made(struct fuzz_tape *tape)
         number += 1 + step;
         made.eras[i].number = number;
         made.eras[i].core_count = 1 + fuzz_take_u8(tape) % LOG_CORE_COUNT_MAX;
+        make_ends(&made.eras[i], tape);
         made.era_count++;
     }
     size_t bytes = log_manifest_encode(&made, text);

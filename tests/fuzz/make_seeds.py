@@ -200,18 +200,27 @@ def text_seeds():
 def manifest_seeds():
     server = b"server 0123456789abcdef0123456789abcdef\n"
     title = b"holdfast data directory\n"
-    eras = b"era 1 cores 4\nera 2 cores 1\n"
+    chain = b" chain 0123456789abcdef\n"
+    ends = b"end 0 lsn 1001" + chain + b"end 1 lsn 1" + chain
+    eras = b"era 1 cores 2\n" + ends + b"era 2 cores 1\n"
+    start = title + b"format 1\n" + server
     texts = {
-        "small": title + b"format 1\n" + server + eras,
-        "one": title + b"format 1\n" + server + b"era 1 cores 64\n",
+        "small": start + eras,
+        "one": start + b"era 1 cores 64\n",
         "other version": title + b"format 2\nwhatever\n",
-        "no eras": title + b"format 1\n" + server,
-        "falling": title + b"format 1\n" + server + b"era 2 cores 1\nera 1 cores 1\n",
-        "no cores": title + b"format 1\n" + server + b"era 1 cores 0\n",
-        "many cores": title + b"format 1\n" + server + b"era 1 cores 65\n",
-        "leading zero": title + b"format 1\n" + server + b"era 01 cores 1\n",
-        "largest": title + b"format 1\n" + server + b"era 18446744073709551615 cores 1\n",
-        "too large": title + b"format 1\n" + server + b"era 18446744073709551616 cores 1\n",
+        "no eras": start,
+        "first eras removed": start + b"era 7 cores 2\n" + ends + b"era 9 cores 1\n",
+        "falling": start + b"era 2 cores 2\n" + ends + b"era 1 cores 1\n",
+        "no cores": start + b"era 1 cores 0\n",
+        "many cores": start + b"era 1 cores 65\n",
+        "leading zero": start + b"era 01 cores 1\n",
+        "largest": start + b"era 18446744073709551615 cores 1\n",
+        "too large": start + b"era 18446744073709551616 cores 1\n",
+        "no ends": start + b"era 1 cores 2\nera 2 cores 1\n",
+        "an end missing": start + b"era 1 cores 3\n" + ends + b"era 2 cores 1\n",
+        "an end too many": start + b"era 1 cores 1\n" + ends + b"era 2 cores 1\n",
+        "ends of the newest": start + b"era 1 cores 2\n" + ends,
+        "end at zero": start + b"era 1 cores 1\nend 0 lsn 0" + chain + b"era 2 cores 1\n",
         "no format": title + server,
         "no server": title + b"format 1\n" + eras,
         "capitals": title + b"format 1\n" + server.upper() + eras,
@@ -221,8 +230,8 @@ def manifest_seeds():
     add("fuzz_manifest", "no checksum", b"\0" + texts["small"])
     add("fuzz_manifest", "wrong checksum", b"\0" + texts["small"] + b"checksum " + b"0" * 16 + b"\n")
     add("fuzz_manifest", "cut", b"\0" + title)
-    add("fuzz_manifest", "made", b"\2\1\0\1\1\2" + bytes([0, 3] * 10))
-    add("fuzz_manifest", "made other version", b"\2\1\0\2\1\2" + bytes([0, 3] * 10))
+    add("fuzz_manifest", "made", b"\2\1\0\1\1\2" + bytes([0, 3, 9, 7] * 10))
+    add("fuzz_manifest", "made other version", b"\2\1\0\2\1\2" + bytes([0, 3, 9, 7] * 10))
     add("fuzz_manifest", "name", b"\3000000000001.log")
     add("fuzz_manifest", "short name", b"\3" + b"1.log")
 

@@ -129,6 +129,11 @@ static int read_memory(void *context, uint32_t segment_index, uint64_t offset, v
     return 0;
 }
 
+struct log_closed_end log_builder_end(const struct log_builder *builder)
+{
+    return (struct log_closed_end){.next_lsn = builder->next_lsn, .chain = builder->chain};
+}
+
 struct log_source log_builder_source(struct log_builder *builder)
 {
     return (struct log_source){

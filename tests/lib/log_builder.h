@@ -58,6 +58,9 @@ void log_builder_next_segment(struct log_builder *builder);
 /* Adds a file of zeros, as the writer makes them ahead of use. */
 void log_builder_add_unused(struct log_builder *builder);
 
+/* Where the log ends now, as MANIFEST names it when the era is closed. */
+struct log_closed_end log_builder_end(const struct log_builder *builder);
+
 /* A source over the builder's memory, which must stay where it is while it is read. */
 struct log_source log_builder_source(struct log_builder *builder);
 

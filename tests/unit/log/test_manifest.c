@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct log_manifest manifest; /* some 16 KiB: not on the stack */
+static struct log_manifest manifest; /* 67 KiB: not on the stack */
 static struct log_manifest decoded;
 static char text[LOG_MANIFEST_BYTES_MAX];
 
@@ -20,7 +20,10 @@ static size_t encode_example(void)
         .version = LOG_FORMAT_VERSION,
         .server_id = {.high = 0x0123456789abcdef, .low = 0xfedcba9876543210},
         .era_count = 2,
-        .eras = {{.number = 1, .core_count = 4}, {.number = 2, .core_count = 1}},
+        .eras = {{.number = 1,
+                  .core_count = 2,
+                  .ends = {{.next_lsn = 1001, .chain = 0x0123456789abcdef}, {.next_lsn = 1}}},
+                 {.number = 2, .core_count = 4}},
     };
     return log_manifest_encode(&manifest, text);
 }
@@ -41,9 +44,11 @@ Test(manifest, has_golden_text)
     cr_assert_str_eq(text, "holdfast data directory\n"
                            "format 1\n"
                            "server 0123456789abcdeffedcba9876543210\n"
-                           "era 1 cores 4\n"
-                           "era 2 cores 1\n"
-                           "checksum 880747929eb52ae2\n");
+                           "era 1 cores 2\n"
+                           "end 0 lsn 1001 chain 0123456789abcdef\n"
+                           "end 1 lsn 1 chain 0000000000000000\n"
+                           "era 2 cores 4\n"
+                           "checksum b594d7185baa71c1\n");
 }
 
 Test(manifest, decodes_to_what_was_encoded)
@@ -54,9 +59,23 @@ Test(manifest, decodes_to_what_was_encoded)
     cr_expect(id128_equal(decoded.server_id, manifest.server_id));
     cr_assert_eq(decoded.era_count, 2);
     cr_expect_eq(decoded.eras[0].number, 1);
-    cr_expect_eq(decoded.eras[0].core_count, 4);
+    cr_expect_eq(decoded.eras[0].core_count, 2);
+    cr_expect_eq(decoded.eras[0].ends[0].next_lsn, 1001);
+    cr_expect_eq(decoded.eras[0].ends[0].chain, 0x0123456789abcdef);
+    cr_expect_eq(decoded.eras[0].ends[1].next_lsn, 1);
+    cr_expect_eq(decoded.eras[0].ends[1].chain, 0);
     cr_expect_eq(decoded.eras[1].number, 2);
-    cr_expect_eq(decoded.eras[1].core_count, 1);
+    cr_expect_eq(decoded.eras[1].core_count, 4);
+    cr_expect_eq(decoded.eras[1].ends[0].next_lsn, 0, "the newest era has no end yet");
+}
+
+Test(manifest, needs_snapshots_when_its_first_era_is_not_era_1)
+{
+    encode_example();
+    cr_expect_not(log_manifest_needs_snapshots(&manifest));
+    manifest.eras[0].number = 2;
+    manifest.eras[1].number = 3;
+    cr_expect(log_manifest_needs_snapshots(&manifest));
 }
 
 Test(manifest, with_as_many_eras_as_allowed_goes_there_and_back)
@@ -66,6 +85,8 @@ Test(manifest, with_as_many_eras_as_allowed_goes_there_and_back)
     for (uint32_t i = 0; i < manifest.era_count; i++) {
         manifest.eras[i].number = UINT64_MAX - LOG_MANIFEST_ERA_COUNT_MAX + 1 + i;
         manifest.eras[i].core_count = LOG_CORE_COUNT_MAX;
+        for (uint32_t core = 0; core < LOG_CORE_COUNT_MAX; core++)
+            manifest.eras[i].ends[core] = (struct log_closed_end){UINT64_MAX - core, i + core};
     }
     const size_t bytes = log_manifest_encode(&manifest, text);
     cr_assert_null(log_manifest_decode(text, bytes, &decoded));
@@ -73,6 +94,10 @@ Test(manifest, with_as_many_eras_as_allowed_goes_there_and_back)
     for (uint32_t i = 0; i < manifest.era_count; i++) {
         cr_assert_eq(decoded.eras[i].number, manifest.eras[i].number);
         cr_assert_eq(decoded.eras[i].core_count, manifest.eras[i].core_count);
+        for (uint32_t core = 0; core < LOG_CORE_COUNT_MAX && i + 1 < manifest.era_count; core++) {
+            cr_assert_eq(decoded.eras[i].ends[core].next_lsn, UINT64_MAX - core);
+            cr_assert_eq(decoded.eras[i].ends[core].chain, i + core);
+        }
     }
 }
 
@@ -102,6 +127,7 @@ Test(manifest, of_another_version_names_it_whatever_else_it_says)
     cr_assert_eq(decoded.version, 2);
 }
 
+#define CHAIN "0123456789abcdef"
 #define START "holdfast data directory\nformat 1\nserver 0123456789abcdef0123456789abcdef\n"
 
 Test(manifest, with_right_checksum_but_wrong_lines_is_refused)
@@ -114,8 +140,12 @@ Test(manifest, with_right_checksum_but_wrong_lines_is_refused)
     cr_expect_not_null(decode_body(START "era 01 cores 4\n"));
     cr_expect_not_null(decode_body(START "era 1  cores 4\n"));
     cr_expect_not_null(decode_body(START "era 1 cores 4 \n"));
-    cr_expect_not_null(decode_body(START "era 2 cores 4\nera 2 cores 1\n"));
-    cr_expect_not_null(decode_body(START "era 2 cores 4\nera 1 cores 1\n"));
+    cr_expect_null(
+        decode_body(START "era 7 cores 1\nend 0 lsn 1 chain " CHAIN "\nera 8 cores 1\n"));
+    cr_expect_not_null(
+        decode_body(START "era 7 cores 1\nend 0 lsn 1 chain " CHAIN "\nera 7 cores 1\n"));
+    cr_expect_not_null(
+        decode_body(START "era 7 cores 1\nend 0 lsn 1 chain " CHAIN "\nera 6 cores 1\n"));
     cr_expect_not_null(decode_body(START "era 18446744073709551616 cores 1\n"));
     cr_expect_not_null(decode_body(START "era 1 cores 4\nera"));
     cr_expect_not_null(decode_body(START "era 1 cores 4\n\n"));
@@ -132,14 +162,48 @@ Test(manifest, with_right_checksum_but_wrong_lines_is_refused)
                                    "0123456789abcdef\nera 1 cores 4\n"));
 }
 
+/* Each but the first is the same with one thing wrong. */
+Test(manifest, with_other_ends_than_a_closed_era_has_cores_is_refused)
+{
+    static const char *const WRONG[] = {
+        "",
+        "end 0 lsn 5 chain " CHAIN "\n",
+        "end 1 lsn 5 chain " CHAIN "\nend 0 lsn 5 chain " CHAIN "\n",
+        "end 0 lsn 5 chain " CHAIN "\nend 0 lsn 5 chain " CHAIN "\n",
+        "end 0 lsn 5 chain " CHAIN "\nend 2 lsn 5 chain " CHAIN "\n",
+        "end 0 lsn 5 chain " CHAIN "\nend 1 lsn 5 chain " CHAIN "\nend 2 lsn 5 chain " CHAIN "\n",
+        "end 0 lsn 5 chain " CHAIN "\nend 1 lsn 0 chain " CHAIN "\n",
+        "end 0 lsn 5 chain " CHAIN "\nend 01 lsn 5 chain " CHAIN "\n",
+        "end 0 lsn 5 chain " CHAIN "\nend 1 lsn 05 chain " CHAIN "\n",
+        "end 0 lsn 5 chain " CHAIN "\nend 1 lsn 18446744073709551616 chain " CHAIN "\n",
+        "end 0 lsn 5 chain " CHAIN "\nend 1 lsn 5 chain 123456789abcdef\n",
+        "end 0 lsn 5 chain " CHAIN "\nend 1 lsn 5 chain 0123456789ABCDEF\n",
+        "end 0 lsn 5 chain " CHAIN "\nend 1 lsn 5 chain " CHAIN " \n",
+        "end 0 lsn 5 chain " CHAIN "\nend 1 lsn 5\n",
+    };
+    char body[512];
+    cr_expect_null(decode_body(START "era 1 cores 2\nend 0 lsn 5 chain " CHAIN
+                                     "\nend 1 lsn 5 chain " CHAIN "\nera 2 cores 2\n"));
+    for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++) {
+        snprintf(body, sizeof body, START "era 1 cores 2\n%sera 2 cores 2\n", WRONG[i]);
+        cr_expect_not_null(decode_body(body), "%s", WRONG[i]);
+    }
+    cr_expect_not_null(decode_body(START "era 1 cores 1\nend 0 lsn 5 chain " CHAIN "\n"),
+                       "the newest era has no end");
+}
+
 Test(manifest, with_more_eras_than_allowed_is_refused)
 {
     static char body[LOG_MANIFEST_BYTES_MAX / 2];
     size_t bytes = (size_t)snprintf(body, sizeof body, START);
-    for (int era = 1; era <= LOG_MANIFEST_ERA_COUNT_MAX; era++)
-        bytes += (size_t)snprintf(body + bytes, sizeof body - bytes, "era %d cores 1\n", era);
+    for (int era = 1; era < LOG_MANIFEST_ERA_COUNT_MAX; era++)
+        bytes += (size_t)snprintf(body + bytes, sizeof body - bytes,
+                                  "era %d cores 1\nend 0 lsn 1 chain " CHAIN "\n", era);
+    snprintf(body + bytes, sizeof body - bytes, "era 1000 cores 1\n");
     cr_assert_null(decode_body(body));
-    snprintf(body + bytes, sizeof body - bytes, "era %d cores 1\n", LOG_MANIFEST_ERA_COUNT_MAX + 1);
+    cr_assert_eq(decoded.era_count, LOG_MANIFEST_ERA_COUNT_MAX);
+    snprintf(body + bytes, sizeof body - bytes,
+             "era 1000 cores 1\nend 0 lsn 1 chain " CHAIN "\nera 1001 cores 1\n");
     cr_assert_not_null(decode_body(body));
 }
 

@@ -107,6 +107,8 @@ static void write_manifest(uint32_t version)
         .server_id = logs[0].server_id,
         .era_count = 2,
         .eras = {{.number = 1, .core_count = 2}, {.number = 2, .core_count = 1}}};
+    for (uint32_t core = 0; core < 2; core++)
+        manifest.eras[0].ends[core] = log_builder_end(&logs[core]);
     const size_t bytes = log_manifest_encode(&manifest, text);
     FILE *file = fopen(test_directory_file(&directory, "MANIFEST"), "we");
     cr_assert(file != NULL && fwrite(text, 1, bytes, file) == bytes && fclose(file) == 0);

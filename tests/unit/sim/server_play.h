@@ -72,8 +72,10 @@ static inline void play_start_inside(void *context)
     if (play->status == SERVER_OK)
         play->status = server_bind(play->server, "127.0.0.1", "7000", &port, play->message);
     if (play->status == SERVER_OK &&
-        data_directory_begin_era(&play->directory) != DATA_DIRECTORY_OK)
+        data_directory_begin_era(&play->directory) != DATA_DIRECTORY_OK) {
+        memcpy(play->message, play->directory.message, sizeof play->message);
         play->status = SERVER_IO_ERROR;
+    }
     for (uint32_t i = 0; i < core_count && play->status == SERVER_OK; i++)
         play->status = core_open(server_core(play->server, i), play->message);
     if (play->status == SERVER_OK)

@@ -293,7 +293,8 @@ static inline struct history_call sale_item_get(void)
 
 static inline void sale_begin_with(struct history_options options)
 {
-    struct log_manifest manifest = {
+    static struct log_manifest manifest;
+    manifest = (struct log_manifest){
         .version = LOG_FORMAT_VERSION, .era_count = 1, .eras = {{.number = 1, .core_count = 1}}};
     memset(&sale, 0, sizeof sale);
     sale.now_ms = SALE_START_MS;

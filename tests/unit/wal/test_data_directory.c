@@ -300,6 +300,36 @@ Test(data_directory, another_number_of_cores_adds_an_era)
     cr_assert_neq(access(path_in("era-000003/core-002"), F_OK), 0);
 }
 
+/* What MANIFEST says of a closed era is where its logs ended, also of one that nothing was ever
+ * written to. */
+Test(data_directory, the_ends_of_an_era_are_written_down_when_it_is_closed)
+{
+    static struct fixture fixture;
+    fixture_init(&fixture, io, data_path);
+    fixture_open(&fixture);
+    fixture_fill(&fixture, 30, 256);
+    fixture_close(&fixture);
+    fixture_open(&fixture);
+    const struct log_end end = fixture.end;
+    fixture_close(&fixture);
+    cr_assert_eq(end.next_lsn, 31);
+
+    open_with(2);
+    data_directory_close(&directory);
+    open_with(3);
+    data_directory_close(&directory);
+    open_with(3);
+    const struct log_manifest_era *eras = directory.manifest.eras;
+    cr_assert_eq(directory.manifest.era_count, 3);
+    cr_expect_eq(eras[0].ends[0].next_lsn, 31);
+    cr_expect_eq(eras[0].ends[0].chain, end.chain);
+    for (uint32_t core = 0; core < 2; core++) {
+        cr_expect_eq(eras[1].ends[core].next_lsn, 1);
+        cr_expect_eq(eras[1].ends[core].chain, 0);
+    }
+    data_directory_close(&directory);
+}
+
 Test(data_directory, an_era_that_was_not_begun_leaves_no_trace_and_has_empty_logs)
 {
     struct log_end end;

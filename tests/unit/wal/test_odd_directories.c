@@ -137,10 +137,11 @@ Test(odd_directories, the_number_of_cores_can_not_be_changed_without_end)
     for (uint32_t i = 0; i < manifest.era_count; i++) {
         manifest.eras[i].number = i + 1;
         manifest.eras[i].core_count = 1;
+        manifest.eras[i].ends[0].next_lsn = 1;
     }
     cr_assert_eq(mkdir(data_path, 0755), 0);
-    cr_assert_eq(mkdir(path_in("era-001024"), 0755), 0);
-    cr_assert_eq(mkdir(path_in("era-001024/core-000"), 0755), 0);
+    cr_assert_eq(mkdir(path_in("era-000064"), 0755), 0);
+    cr_assert_eq(mkdir(path_in("era-000064/core-000"), 0755), 0);
     write_file(path_in("MANIFEST"), text, log_manifest_encode(&manifest, text));
     assert_refused(data_path, 2, DATA_DIRECTORY_IO, "start with 1 cores as before");
     open_with(1);
