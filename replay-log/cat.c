@@ -129,13 +129,11 @@ static void print_text(const struct data_log *log, uint64_t lsn, const struct st
 
 /* ---- the command ---- */
 
-static const char *print_record(void *context, uint64_t lsn, uint64_t group_time_ms,
-                                const uint8_t *bytes, uint32_t record_bytes)
+static const char *print_record(void *context, uint64_t lsn, const uint8_t *bytes)
 {
     const struct printer *printer = context;
     struct stock_record record;
-    (void)group_time_ms;
-    const char *wrong = stock_record_decode(bytes, record_bytes, &record);
+    const char *wrong = stock_record_decode(bytes, log_record_bytes(bytes), &record);
     if (wrong != NULL)
         return wrong;
     if (printer->is_json)

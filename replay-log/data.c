@@ -268,6 +268,7 @@ static void make_logs(struct data *data)
             char name[LOG_NAME_BYTES_MAX];
             log->era = manifest->eras[i].number;
             log->core = core;
+            log->closed = i + 1 < manifest->era_count ? &manifest->eras[i].ends[core] : NULL;
             log->fd = -1;
             log_core_directory_name(log->era, core, name);
             snprintf(log->path, sizeof log->path, "%s/%s", data->path, name);
@@ -311,27 +312,45 @@ void data_close(struct data **data)
 
 static struct log_source source_of(const struct data *data, struct data_log *log)
 {
-    const struct log_manifest *manifest = &data->manifest;
     return (struct log_source){
         .segments = log->segments,
         .segment_count = log->segment_count,
         .read = read_segment,
         .read_context = log,
-        .server_id = manifest->server_id,
+        .server_id = data->manifest.server_id,
         .era = log->era,
         .core = log->core,
-        .is_closed = log->era != manifest->eras[manifest->era_count - 1].number,
+        .closed = log->closed,
     };
 }
 
-static const char *count_record(void *context, uint64_t lsn, uint64_t group_time_ms,
-                                const uint8_t *bytes, uint32_t record_bytes)
+/* Whose records are read, and what each goes to. */
+struct record_reading {
+    data_record_fn record;
+    void *context;
+};
+
+static const char *read_group(void *context, const struct log_group *group,
+                              uint64_t *refused_lsn_out)
+{
+    const struct record_reading *reading = context;
+    uint64_t lsn = group->first_lsn;
+    for (const uint8_t *record = group->records; record != NULL;
+         record = log_record_next(group, record), lsn++) {
+        const char *wrong = reading->record(reading->context, lsn, record);
+        *refused_lsn_out = lsn;
+        if (wrong != NULL)
+            return wrong;
+    }
+    return NULL;
+}
+
+static const char *count_record(void *context, uint64_t lsn, const uint8_t *bytes)
 {
     struct data_log *log = context;
     struct stock_record record;
     (void)lsn;
-    (void)group_time_ms;
-    const char *wrong = stock_record_decode(bytes, record_bytes, &record);
+    const char *wrong = stock_record_decode(bytes, log_record_bytes(bytes), &record);
     if (wrong != NULL)
         return wrong;
     hf_assert(record.type < DATA_RECORD_TYPE_COUNT);
@@ -371,7 +390,8 @@ static void survey_once(struct data *data, struct data_log *log)
         return;
     }
     const struct log_source source = source_of(data, log);
-    log_read(&source, count_record, log, data->buffer, &log->end);
+    struct record_reading reading = {.record = count_record, .context = log};
+    log_read(&source, read_group, &reading, data->buffer, &log->end);
 }
 
 static bool is_trouble(enum log_status status)
@@ -391,14 +411,16 @@ void data_survey(struct data *data, struct data_log *log)
     }
 }
 
-void data_read(struct data *data, struct data_log *log, log_record_fn record, void *record_context,
+void data_read(struct data *data, struct data_log *log, data_record_fn record, void *record_context,
                struct log_end *end_out)
 {
     struct log_source source = source_of(data, log);
     source.read = read_segment_up_to_end;
+    source.closed = NULL; /* the survey has said whether the log ends where it should */
     if (source.segment_count > log->end.segment_index + 1)
         source.segment_count = log->end.segment_index + 1;
-    log_read(&source, record, record_context, data->buffer, end_out);
+    struct record_reading reading = {.record = record, .context = record_context};
+    log_read(&source, read_group, &reading, data->buffer, end_out);
     if (end_out->status == LOG_GOOD)
         *end_out = log->end;
 }

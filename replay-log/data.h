@@ -29,6 +29,7 @@ enum exit_code {
 struct data_log {
     uint64_t era;
     uint32_t core;
+    const struct log_closed_end *closed; /* NULL in the newest era */
     char path[DATA_PATH_BYTES + LOG_NAME_BYTES_MAX];
     struct log_segment *segments;
     uint32_t segment_count;
@@ -55,12 +56,16 @@ struct data {
 enum exit_code data_open(const char *path, struct data **data_out);
 void data_close(struct data **data);
 
+/* One record, valid during the call. Returns NULL to go on, or why it is refused, which is damage.
+ */
+typedef const char *(*data_record_fn)(void *context, uint64_t lsn, const uint8_t *record);
+
 /* Surveys one log; what is wrong with it is in its `end`. */
 void data_survey(struct data *data, struct data_log *log);
 
 /* Reads the surveyed log up to its end. `end_out->status` is the survey's unless that was good or
  * torn and now a record was refused or the file could no longer be read. */
-void data_read(struct data *data, struct data_log *log, log_record_fn record, void *record_context,
+void data_read(struct data *data, struct data_log *log, data_record_fn record, void *record_context,
                struct log_end *end_out);
 
 /* The code for a log that ended so. */

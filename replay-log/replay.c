@@ -58,13 +58,11 @@ static struct stock *create_stock(const struct data *data)
     return stock;
 }
 
-static const char *apply_record(void *context, uint64_t lsn, uint64_t group_time_ms,
-                                const uint8_t *bytes, uint32_t record_bytes)
+static const char *apply_record(void *context, uint64_t lsn, const uint8_t *bytes)
 {
     struct stock *stock = context;
     struct stock_record record;
-    (void)group_time_ms;
-    const char *wrong = stock_record_decode(bytes, record_bytes, &record);
+    const char *wrong = stock_record_decode(bytes, log_record_bytes(bytes), &record);
     if (wrong == NULL)
         wrong = stock_check(stock, &record);
     if (wrong != NULL)

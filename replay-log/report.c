@@ -68,7 +68,7 @@ static json_t *json_log(const struct data_log *log)
     json_t *object = json_object();
     add_u64(object, "era", log->era);
     add_u64(object, "core", log->core);
-    add_u64(object, "segments", log->end.segment_used_count);
+    add_u64(object, "segments", log->end.segment.segment_number);
     add_u64(object, "groups", log->end.group_count);
     add_u64(object, "records", log->end.record_count);
     add_u64(object, "first_lsn", log->end.record_count > 0 ? 1 : 0);
@@ -139,7 +139,7 @@ static void print_logs(const struct data *data)
         char last[TEXT_TIME_BYTES];
         printf("%6" PRIu64 " %5" PRIu32 " %9" PRIu64 " %10" PRIu64 " %12" PRIu64 " %12d %12" PRIu64
                "  %-24s  %-24s %14" PRIu64 "  %s\n",
-               log->era, log->core, log->end.segment_used_count, log->end.group_count,
+               log->era, log->core, log->end.segment.segment_number, log->end.group_count,
                log->end.record_count, log->end.record_count > 0 ? 1 : 0, log->end.next_lsn - 1,
                text_time(log->first_time_ms, first), text_time(log->last_time_ms, last),
                log->file_bytes, log_status_text(log->end.status));

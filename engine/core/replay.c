@@ -39,15 +39,10 @@ static uint64_t item_of(const struct stock_record *record)
                : record->hold.item_id;
 }
 
-static const char *replay_record(void *context, uint64_t lsn, uint64_t group_time_ms,
-                                 const uint8_t *bytes, uint32_t bytes_count)
+static const char *replay_record(struct replay *replay, uint64_t lsn, const uint8_t *bytes)
 {
-    struct replay *replay = context;
     struct stock_record record;
-
-    if (group_time_ms > STOCK_TIME_MS_MAX) /* the clock is to go on from there */
-        return "the group's time is out of range";
-    const char *fault = stock_record_decode(bytes, bytes_count, &record);
+    const char *fault = stock_record_decode(bytes, log_record_bytes(bytes), &record);
     if (fault != NULL)
         return fault;
     uint32_t owner = core_of_hash(replay->server->cores, item_hash(item_of(&record)));
@@ -66,6 +61,22 @@ static const char *replay_record(void *context, uint64_t lsn, uint64_t group_tim
     return NULL;
 }
 
+static const char *replay_group(void *context, const struct log_group *group,
+                                uint64_t *refused_lsn_out)
+{
+    uint64_t *lsn = refused_lsn_out;
+    *lsn = group->first_lsn;
+    if (group->time_ms > STOCK_TIME_MS_MAX) /* the clock is to go on from there */
+        return "the group's time is out of range";
+    for (const uint8_t *bytes = group->records; bytes != NULL;
+         bytes = log_record_next(group, bytes), ++*lsn) {
+        const char *fault = replay_record(context, *lsn, bytes);
+        if (fault != NULL)
+            return fault;
+    }
+    return NULL;
+}
+
 /* Reads one log; `end_out` says where a writer goes on. */
 static enum server_status read_log(struct server *server, struct core *core, struct io *io,
                                    uint32_t era_index, uint32_t log_core, struct log_end *end_out,
@@ -74,7 +85,7 @@ static enum server_status read_log(struct server *server, struct core *core, str
     struct replay replay = {.server = server, .core = core};
     bool was_torn;
     enum data_directory_status status =
-        data_directory_read_log(server->directory, io, era_index, log_core, replay_record, &replay,
+        data_directory_read_log(server->directory, io, era_index, log_core, replay_group, &replay,
                                 end_out, &was_torn, message_out);
     if (replay.is_table_full) {
         snprintf(message_out, SERVER_MESSAGE_BYTES,

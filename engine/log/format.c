@@ -41,6 +41,29 @@ static struct id128 get_id128(const uint8_t *from)
     return (struct id128){.high = bytes_get_u64(from), .low = bytes_get_u64(from + 8)};
 }
 
+/* ---- positions ---- */
+
+/* Before the first group nothing has a number, a chain, an epoch or a time. */
+static bool is_before_all_groups(const struct log_position *position)
+{
+    return position->next_lsn == 1 && position->next_group_number == 1 && position->chain == 0 &&
+           position->epoch == 0 && position->time_ms == 0;
+}
+
+bool log_position_is_possible(const struct log_position *position)
+{
+    if (position->segment_number == 0)
+        return position->offset == 0 && is_before_all_groups(position);
+    if (position->segment_number > LOG_SEGMENT_NUMBER_MAX)
+        return false;
+    if (position->offset < LOG_BLOCK_BYTES || position->offset % LOG_BLOCK_BYTES != 0)
+        return false;
+    if (is_before_all_groups(position))
+        return position->offset == LOG_BLOCK_BYTES;
+    return position->next_group_number > 1 && position->next_lsn >= position->next_group_number &&
+           position->epoch > 0;
+}
+
 /* ---- segment header ---- */
 
 void log_segment_header_encode(const struct log_segment_header *header, uint8_t *block)

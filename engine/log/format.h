@@ -93,6 +93,27 @@ struct log_group_header {
     uint32_t payload_bytes;
 };
 
+/* A place in the log of one core, behind one of its groups: where it goes on and what the next
+ * group must say. A snapshot stands on one. */
+struct log_position {
+    uint64_t segment_number; /* 0: no segment yet, the log begins behind this place */
+    uint64_t offset;         /* where the next group stands, if it fits into that segment */
+    uint64_t next_lsn;
+    uint64_t next_group_number;
+    uint64_t chain;
+    uint64_t epoch;   /* of the last group before this place; 0 when there is none */
+    uint64_t time_ms; /* of the same group */
+};
+
+/* Where every log begins. */
+static inline struct log_position log_position_first(void)
+{
+    return (struct log_position){.next_lsn = 1, .next_group_number = 1};
+}
+
+/* False when no log has such a place. */
+bool log_position_is_possible(const struct log_position *position);
+
 /* Where the log of an era that is not the newest ends. */
 struct log_closed_end {
     uint64_t next_lsn;

@@ -518,8 +518,8 @@ struct reading {
     const struct data_directory *directory;
     char core_path[PATH_BYTES];
     uint32_t core;
-    bool is_era_closed;  /* a newer one was begun: nobody writes here any more */
-    bool is_era_pending; /* not begun: its folders may be missing */
+    const struct log_closed_end *closed; /* a newer era was begun: nobody writes here any more */
+    bool is_era_pending;                 /* not begun: its folders may be missing */
     struct segment_file *files;
     uint32_t file_count;
     uint32_t file_room;
@@ -764,8 +764,9 @@ static enum data_directory_status cut(struct reading *reading, uint32_t file_ind
 static enum data_directory_status heal(struct reading *reading, const struct log_end *end)
 {
     enum data_directory_status status = DATA_DIRECTORY_OK;
-    uint32_t first_unused = (uint32_t)end->segment_used_count;
-    if (first_unused > 0)
+    bool is_any_used = end->segment.segment_number > 0;
+    uint32_t first_unused = is_any_used ? end->segment_index + 1 : 0;
+    if (is_any_used)
         status = cut(reading, end->segment_index, end->offset, end->reason);
     for (uint32_t i = first_unused; i < reading->file_count && status == DATA_DIRECTORY_OK; i++)
         status = cut(reading, i, 0, end->reason);
@@ -789,8 +790,8 @@ static enum data_directory_status sync_segment(struct reading *reading, uint32_t
 static enum data_directory_status sync_end(struct reading *reading, const struct log_end *end)
 {
     enum data_directory_status status = DATA_DIRECTORY_OK;
-    uint32_t first = end->segment_used_count == 0 ? 0 : end->segment_index;
-    for (uint32_t i = first; i < reading->file_count && status == DATA_DIRECTORY_OK; i++)
+    for (uint32_t i = end->segment_index; i < reading->file_count && status == DATA_DIRECTORY_OK;
+         i++)
         status = sync_segment(reading, i);
     return status;
 }
@@ -799,12 +800,14 @@ static enum data_directory_status sync_end(struct reading *reading, const struct
 
 static enum data_directory_status refuse(struct reading *reading, const struct log_end *end)
 {
-    const char *name = reading->files[end->segment_index].name;
+    bool is_there =
+        end->segment_index < reading->file_count; /* or it is missing behind all others */
+    const char *name = is_there ? reading->files[end->segment_index].name : "";
     if (end->status == LOG_IO)
         return fail_file(reading, name, "read this file", end->io_error);
     text(reading->message_out, DATA_DIRECTORY_MESSAGE_BYTES,
-         "%s/%s: offset %" PRIu64 ", LSN %" PRIu64 " and later: %s: %s; %s", reading->core_path,
-         name, end->offset, end->next_lsn,
+         "%s%s%s: offset %" PRIu64 ", LSN %" PRIu64 " and later: %s: %s; %s", reading->core_path,
+         is_there ? "/" : "", name, end->offset, end->next_lsn,
          end->status == LOG_VERSION ? "another version" : "damaged", end->reason,
          end->status == LOG_VERSION
              ? "use the version of holdfastd that wrote it"
@@ -814,7 +817,7 @@ static enum data_directory_status refuse(struct reading *reading, const struct l
 }
 
 static enum data_directory_status read_log(struct reading *reading, uint64_t era,
-                                           log_record_fn record, void *record_context,
+                                           log_group_fn group, void *group_context,
                                            struct log_end *end_out)
 {
     struct log_segment *segments = calloc(reading->file_count + 1u, sizeof *segments);
@@ -831,9 +834,9 @@ static enum data_directory_status read_log(struct reading *reading, uint64_t era
         .server_id = reading->directory->manifest.server_id,
         .era = era,
         .core = reading->core,
-        .is_closed = reading->is_era_closed,
+        .closed = reading->closed,
     };
-    log_read(&source, record, record_context, reading->buffer, end_out);
+    log_read(&source, group, group_context, reading->buffer, end_out);
     free(segments);
 
     enum data_directory_status status = DATA_DIRECTORY_OK;
@@ -848,7 +851,7 @@ static enum data_directory_status read_log(struct reading *reading, uint64_t era
 
 enum data_directory_status data_directory_read_log(struct data_directory *directory, struct io *io,
                                                    uint32_t era_index, uint32_t core,
-                                                   log_record_fn record, void *record_context,
+                                                   log_group_fn group, void *group_context,
                                                    struct log_end *end_out, bool *was_torn_out,
                                                    char *message_out)
 {
@@ -859,7 +862,7 @@ enum data_directory_status data_directory_read_log(struct data_directory *direct
         .io = io,
         .directory = directory,
         .core = core,
-        .is_era_closed = !is_newest,
+        .closed = is_newest ? NULL : &directory->manifest.eras[era_index].ends[core],
         .is_era_pending = is_newest && directory->is_era_pending,
         .fd = -1,
         .message_out = message_out,
@@ -872,8 +875,8 @@ enum data_directory_status data_directory_read_log(struct data_directory *direct
         reading.buffer == NULL ? fail(message_out, reading.core_path, "read the log", -ENOMEM)
                                : find_segments(&reading);
     if (status == DATA_DIRECTORY_OK)
-        status = read_log(&reading, directory->manifest.eras[era_index].number, record,
-                          record_context, end_out);
+        status = read_log(&reading, directory->manifest.eras[era_index].number, group,
+                          group_context, end_out);
     close_file(&reading);
     free(reading.files);
     memory_unmap(reading.buffer, LOG_GROUP_BYTES_MAX);

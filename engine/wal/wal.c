@@ -414,15 +414,15 @@ static void note_highest_number(void *context, const char *name)
 
 /* From the last one on, each gone for good before the next goes: a crash in between leaves no gap
  * in the numbers, which would be damage. */
-static int remove_unused_segments(struct wal *wal, uint64_t used_count)
+static int remove_unused_segments(struct wal *wal, uint64_t last_used_number)
 {
-    uint64_t number = used_count;
+    uint64_t number = last_used_number;
     int error = io_directory_list(wal->io, wal->core_path, note_highest_number, &number);
-    for (; number > used_count && error == 0; number--) {
+    for (; number > last_used_number && error == 0; number--) {
         char path[FILE_PATH_BYTES];
         segment_path(wal, number, path);
         error = io_file_remove_now(wal->io, path);
-        if (error == 0 && number - 1 > used_count)
+        if (error == 0 && number - 1 > last_used_number)
             error = io_directory_sync(wal->io, wal->core_path);
     }
     return error;
@@ -462,7 +462,7 @@ static int open_last_segment(struct wal *wal, const struct log_end *end)
     wal->segment_fd = io_file_open_now(wal->io, path, IO_FILE_DIRECT);
     wal->segment = end->segment;
     wal->segment_offset = end->offset;
-    wal->counts.segments = end->segment_used_count;
+    wal->counts.segments = end->segment.segment_number;
     return wal->segment_fd < 0 ? wal->segment_fd : 0;
 }
 
@@ -471,10 +471,10 @@ static int open_files(struct wal *wal, const struct log_end *end)
     wal->folder_fd = io_file_open_now(wal->io, wal->core_path, IO_FILE_DIRECTORY);
     if (wal->folder_fd < 0)
         return wal->folder_fd;
-    int error = remove_unused_segments(wal, end->segment_used_count);
+    int error = remove_unused_segments(wal, end->segment.segment_number);
     if (error != 0)
         return error;
-    return end->segment_used_count == 0 ? make_first_segment(wal) : open_last_segment(wal, end);
+    return end->segment.segment_number == 0 ? make_first_segment(wal) : open_last_segment(wal, end);
 }
 
 static size_t memory_bytes(const struct wal_options *options)

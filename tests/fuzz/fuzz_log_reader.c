@@ -12,8 +12,6 @@
 
 #include "log_judge.h"
 
-#include "base/bytes.h"
-
 static _Alignas(8) uint8_t buffer[LOG_GROUP_BYTES_MAX];
 
 struct delivery {
@@ -25,18 +23,30 @@ struct delivery {
 
 static const char refusal[] = "refused by the fuzzer";
 
-static const char *take_record(void *context, uint64_t lsn, uint64_t group_time_ms,
-                               const uint8_t *record, uint32_t record_bytes)
+static void take_record(struct delivery *delivery, uint64_t lsn, const uint8_t *record)
 {
-    struct delivery *delivery = context;
+    uint32_t record_bytes = log_record_bytes(record);
     hf_assert(lsn == delivery->last_lsn + 1);
     hf_assert(record_bytes >= LOG_RECORD_BYTES_MIN && record_bytes <= LOG_RECORD_BYTES_MAX);
-    hf_assert(record_bytes % 8 == 0 && bytes_get_u16(record) == record_bytes);
-    if (lsn == delivery->script->refused_lsn)
-        return refusal;
+    hf_assert(record_bytes % 8 == 0);
     delivery->last_lsn = lsn;
-    delivery->time_ms = group_time_ms;
     delivery->hash = judge_mix(delivery->hash, record, record_bytes);
+}
+
+static const char *take_group(void *context, const struct log_group *group,
+                              uint64_t *refused_lsn_out)
+{
+    struct delivery *delivery = context;
+    uint64_t lsn = group->first_lsn;
+    delivery->time_ms = group->time_ms;
+    for (const uint8_t *record = group->records; record != NULL;
+         record = log_record_next(group, record), lsn++) {
+        *refused_lsn_out = lsn;
+        if (lsn == delivery->script->refused_lsn)
+            return refusal;
+        take_record(delivery, lsn, record);
+    }
+    hf_assert(lsn - group->first_lsn == group->record_count);
     return NULL;
 }
 
@@ -46,7 +56,7 @@ static void read_log(struct log_script *script, bool is_with_records, struct log
     const struct log_source source = log_script_source(script);
     *delivery = (struct delivery){.script = script};
     memset(end, 0xa5, sizeof *end);
-    log_read(&source, is_with_records ? take_record : NULL, delivery, buffer, end);
+    log_read(&source, is_with_records ? take_group : NULL, delivery, buffer, end);
 }
 
 /* ---- checks ---- */
@@ -57,7 +67,7 @@ static void check_end(const struct log_script *script, const struct log_end *end
     hf_assert((end->reason[0] == '\0') == (end->status == LOG_GOOD));
     hf_assert(memchr(end->reason, '\0', sizeof end->reason) != NULL);
     hf_assert((end->io_error != 0) == (end->status == LOG_IO));
-    hf_assert(end->segment_used_count <= script->file_count);
+    hf_assert(end->segment.segment_number <= script->file_count);
     hf_assert(end->next_group_number == end->group_count + 1);
     if (end->segment_index < script->file_count)
         hf_assert(end->offset <= script->segments[end->segment_index].bytes ||
@@ -79,14 +89,14 @@ static void check_judged(struct log_script *script, const struct log_end *end,
     hf_assert(delivery->hash == judgement.records_hash);
     hf_assert(end->segment_index == judgement.segment_index);
     hf_assert(end->offset == judgement.offset);
-    hf_assert(end->segment_used_count == judgement.segment_used_count);
+    hf_assert(end->segment.segment_number == judgement.segment_number);
 }
 
 static void check_same(const struct log_end *a, const struct log_end *b)
 {
     hf_assert(a->status == b->status && a->io_error == b->io_error);
     hf_assert(a->segment_index == b->segment_index && a->offset == b->offset);
-    hf_assert(a->segment_used_count == b->segment_used_count);
+    hf_assert(a->segment.segment_number == b->segment.segment_number);
     hf_assert(a->next_lsn == b->next_lsn && a->next_group_number == b->next_group_number);
     hf_assert(a->chain == b->chain && a->epoch == b->epoch && a->time_ms == b->time_ms);
     hf_assert(a->group_count == b->group_count && a->record_count == b->record_count);
@@ -99,7 +109,7 @@ static void check_healed(struct log_script *script, const struct log_end *end,
 {
     struct log_end healed;
     struct delivery again;
-    uint64_t offset = end->segment_used_count == 0 ? 0 : end->offset;
+    uint64_t offset = end->segment.segment_number == 0 ? 0 : end->offset;
     for (uint32_t i = end->segment_index; i < script->file_count; i++) {
         memset(script->bytes[i] + offset, 0, sizeof script->bytes[i] - offset);
         offset = 0;
@@ -108,7 +118,7 @@ static void check_healed(struct log_script *script, const struct log_end *end,
     hf_assert(healed.status == LOG_GOOD);
     hf_assert(again.hash == delivery->hash);
     hf_assert(healed.segment_index == end->segment_index && healed.offset == end->offset);
-    hf_assert(healed.segment_used_count == end->segment_used_count);
+    hf_assert(healed.segment.segment_number == end->segment.segment_number);
     hf_assert(healed.next_lsn == end->next_lsn && healed.chain == end->chain);
     hf_assert(healed.group_count == end->group_count && healed.epoch == end->epoch);
     hf_assert(healed.time_ms == end->time_ms);
@@ -120,7 +130,7 @@ static void check_whole(const struct log_script *script, const struct log_end *e
     hf_assert(end->record_count == script->record_count);
     hf_assert(end->group_count == script->group_count);
     hf_assert(end->chain == script->chain);
-    hf_assert(end->segment_used_count == script->used_count);
+    hf_assert(end->segment.segment_number == script->used_count);
     hf_assert(script->used_count == 0 || end->offset == script->offset);
 }
 

@@ -59,7 +59,7 @@ static bool damaged(struct judge *judge, uint32_t index, uint64_t offset)
 /* The place of a torn tail is where the log ends, which was noted as it was read. */
 static bool torn(struct judge *judge)
 {
-    judge->judgement->status = judge->source.is_closed ? LOG_DAMAGED : LOG_TORN_TAIL;
+    judge->judgement->status = judge->source.closed != NULL ? LOG_DAMAGED : LOG_TORN_TAIL;
     return false;
 }
 
@@ -139,6 +139,13 @@ static bool hand_out(struct judge *judge, uint32_t index, uint64_t offset, const
     return true;
 }
 
+/* So many records more are more than a closed log has. */
+static bool is_behind_end(const struct judge *judge, uint64_t record_count)
+{
+    const struct log_closed_end *closed = judge->source.closed;
+    return closed != NULL && judge->next_lsn + record_count > closed->next_lsn;
+}
+
 static bool judge_group(struct judge *judge, uint32_t index, uint64_t offset, uint64_t limit)
 {
     struct file file = file_at(judge, index);
@@ -155,7 +162,8 @@ static bool judge_group(struct judge *judge, uint32_t index, uint64_t offset, ui
                                             : damaged(judge, index, offset);
     if (bytes_get_u64(at + 16) != checksum64(at + 128, payload_bytes, seed_at(file, offset)))
         return bad_group(judge, index, offset);
-    if (!is_zero(file, offset + 128 + payload_bytes, offset + group_bytes) ||
+    if (is_behind_end(judge, bytes_get_u32(at + 72)) ||
+        !is_zero(file, offset + 128 + payload_bytes, offset + group_bytes) ||
         !records_fill(at + 128, payload_bytes, bytes_get_u32(at + 72)))
         return damaged(judge, index, offset);
     if (!hand_out(judge, index, offset, at + 128, payload_bytes))
@@ -215,7 +223,7 @@ static bool follows(const struct judge *judge, struct file file)
            bytes_get_u64(file.bytes + 24) == judge->source.server_id.high &&
            bytes_get_u64(file.bytes + 32) == judge->source.server_id.low &&
            bytes_get_u64(file.bytes + 56) == judge->source.era &&
-           bytes_get_u64(file.bytes + 64) == judge->judgement->segment_used_count + 1 &&
+           bytes_get_u64(file.bytes + 64) == judge->judgement->segment_number + 1 &&
            bytes_get_u64(file.bytes + 80) == judge->next_lsn &&
            bytes_get_u64(file.bytes + 88) == judge->chain;
 }
@@ -238,7 +246,7 @@ static bool judge_segment(struct judge *judge, uint32_t index)
     }
     if (!is_possible(file) || !follows(judge, file))
         return damaged(judge, index, 0);
-    judge->judgement->segment_used_count++;
+    judge->judgement->segment_number++;
     judge->judgement->segment_index = index;
     judge->judgement->offset = 4096;
     return judge_groups(judge, index);
@@ -262,6 +270,10 @@ void log_judge(struct log_script *script, struct judgement *judgement_out)
         if (!judge_segment(&judge, i))
             break;
     bool is_sound = judgement_out->status == LOG_GOOD || judgement_out->status == LOG_TORN_TAIL;
+    const struct log_closed_end *closed = judge.source.closed;
     if (is_sound && count < script->file_count)
         (void)damaged(&judge, count, 0);
+    else if (is_sound && closed != NULL &&
+             (judge.next_lsn != closed->next_lsn || judge.chain != closed->chain))
+        judgement_out->status = LOG_DAMAGED;
 }

@@ -313,6 +313,7 @@ static int read_script(void *context, uint32_t segment_index, uint64_t offset, v
 struct log_source log_script_source(struct log_script *script)
 {
     script->read_count = 0;
+    script->closed = (struct log_closed_end){script->next_lsn, script->chain};
     return (struct log_source){
         .segments = script->segments,
         .segment_count = script->file_count,
@@ -321,6 +322,6 @@ struct log_source log_script_source(struct log_script *script)
         .server_id = server_id,
         .era = ERA,
         .core = CORE,
-        .is_closed = script->is_closed,
+        .closed = script->is_closed ? &script->closed : NULL,
     };
 }

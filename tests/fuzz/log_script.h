@@ -19,8 +19,9 @@ struct log_script {
     char names[SCRIPT_FILE_COUNT_MAX][LOG_NAME_BYTES_MAX];
     uint32_t file_count;
     bool is_closed;
-    bool is_spoiled;       /* anything but whole segments and groups was written */
-    uint64_t record_count; /* written, if it is not spoiled */
+    struct log_closed_end closed; /* where the log ends that was written */
+    bool is_spoiled;              /* anything but whole segments and groups was written */
+    uint64_t record_count;        /* written, if it is not spoiled */
     uint64_t group_count;
     /* what the reader's callbacks do */
     uint64_t refused_lsn;  /* 0 = none */

@@ -25,13 +25,17 @@ struct fixture {
     char message[FIXTURE_MESSAGE_BYTES];
 };
 
-static inline const char *fixture_check_record(void *context, uint64_t lsn, uint64_t group_time_ms,
-                                               const uint8_t *record, uint32_t record_bytes)
+static inline const char *fixture_check_group(void *context, const struct log_group *group,
+                                              uint64_t *refused_lsn_out)
 {
     (void)context;
-    (void)group_time_ms;
-    if (record_bytes < 16 || bytes_get_u64(record + 8) != lsn)
-        return "not the record that was appended";
+    uint64_t lsn = group->first_lsn;
+    for (const uint8_t *record = group->records; record != NULL;
+         record = log_record_next(group, record), lsn++) {
+        *refused_lsn_out = lsn;
+        if (log_record_bytes(record) < 16 || bytes_get_u64(record + 8) != lsn)
+            return "not the record that was appended";
+    }
     return NULL;
 }
 
@@ -50,7 +54,7 @@ static inline enum data_directory_status fixture_read(struct fixture *fixture)
 {
     return data_directory_read_log(&fixture->directory, fixture->io,
                                    fixture->directory.manifest.era_count - 1, fixture->options.core,
-                                   fixture_check_record, NULL, &fixture->end, &fixture->was_torn,
+                                   fixture_check_group, NULL, &fixture->end, &fixture->was_torn,
                                    fixture->message);
 }
 

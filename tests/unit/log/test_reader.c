@@ -42,19 +42,31 @@ struct seen {
     uint32_t record_bytes;
 };
 
-static const char *see_record(void *context, uint64_t lsn, uint64_t group_time_ms,
-                              const uint8_t *record, uint32_t record_bytes)
+static void see_record(struct seen *seen, uint64_t lsn, const uint8_t *record)
 {
-    struct seen *seen = context;
     uint8_t expected[LOG_RECORD_BYTES_MAX];
-    if (lsn == seen->refused_lsn)
-        return "not wanted";
     log_builder_plain_record(lsn, seen->record_bytes, expected);
     cr_assert_eq(lsn, seen->count + 1);
-    cr_assert_eq(record_bytes, seen->record_bytes);
-    cr_assert_eq(memcmp(record, expected, record_bytes), 0, "LSN %lu", (unsigned long)lsn);
-    cr_assert_geq(group_time_ms, 1700000000000);
+    cr_assert_eq(log_record_bytes(record), seen->record_bytes);
+    cr_assert_eq(memcmp(record, expected, seen->record_bytes), 0, "LSN %lu", (unsigned long)lsn);
     seen->count++;
+}
+
+static const char *see_group(void *context, const struct log_group *group,
+                             uint64_t *refused_lsn_out)
+{
+    struct seen *seen = context;
+    uint64_t lsn = group->first_lsn;
+    cr_assert_geq(group->time_ms, 1700000000000);
+    cr_assert_eq(group->records_bytes, group->record_count * seen->record_bytes);
+    for (const uint8_t *record = group->records; record != NULL;
+         record = log_record_next(group, record), lsn++) {
+        *refused_lsn_out = lsn;
+        if (lsn == seen->refused_lsn)
+            return "not wanted";
+        see_record(seen, lsn, record);
+    }
+    cr_assert_eq(lsn, group->first_lsn + group->record_count);
     return NULL;
 }
 
@@ -63,7 +75,7 @@ static uint64_t read_all(void)
 {
     struct seen seen = {.record_bytes = RECORD_BYTES};
     const struct log_source source = log_builder_source(&builder);
-    log_read(&source, see_record, &seen, buffer, &end);
+    log_read(&source, see_group, &seen, buffer, &end);
     cr_assert_eq(end.record_count, seen.count);
     cr_assert_eq(end.next_lsn, seen.count + 1);
     cr_assert_eq(end.status == LOG_GOOD, end.reason[0] == '\0', "%s", end.reason);
@@ -108,7 +120,7 @@ Test(reader, log_without_files_is_good_and_empty)
     cr_expect_eq(end.status, LOG_GOOD);
     cr_expect_eq(end.next_lsn, 1);
     cr_expect_eq(end.next_group_number, 1);
-    cr_expect_eq(end.segment_used_count, 0);
+    cr_expect_eq(end.segment.segment_number, 0);
     cr_expect_eq(end.offset, 0);
 }
 
@@ -120,7 +132,7 @@ Test(reader, log_of_unused_files_is_good_and_empty)
     builder.segments[1].bytes = 0; /* being made when the machine stopped */
     cr_assert_eq(read_all(), 0);
     cr_expect_eq(end.status, LOG_GOOD);
-    cr_expect_eq(end.segment_used_count, 0);
+    cr_expect_eq(end.segment.segment_number, 0);
 }
 
 Test(reader, segment_without_group_is_good_and_ends_behind_its_header)
@@ -129,7 +141,7 @@ Test(reader, segment_without_group_is_good_and_ends_behind_its_header)
     log_builder_next_segment(&builder);
     cr_assert_eq(read_all(), 0);
     cr_expect_eq(end.status, LOG_GOOD);
-    cr_expect_eq(end.segment_used_count, 1);
+    cr_expect_eq(end.segment.segment_number, 1);
     cr_expect_eq(end.segment_index, 0);
     cr_expect_eq(end.offset, (uint64_t)BLOCK);
 }
@@ -142,7 +154,7 @@ Test(reader, good_log_tells_the_writer_where_to_go_on)
     cr_expect_eq(end.segment_index, 1);
     cr_expect_eq(end.offset, builder.offset);
     cr_expect_eq(end.segment.segment_number, 2);
-    cr_expect_eq(end.segment_used_count, 2);
+    cr_expect_eq(end.segment.segment_number, 2);
     cr_expect_eq(end.next_lsn, builder.next_lsn);
     cr_expect_eq(end.next_group_number, builder.next_group_number);
     cr_expect_eq(end.chain, builder.chain);
@@ -332,7 +344,7 @@ Test(reader, torn_header_of_a_new_segment_is_a_torn_tail_of_the_one_before)
     cr_expect_eq(end.segment_index, 1);
     cr_expect_eq(end.offset, 3ull * BLOCK);
     cr_expect_eq(end.segment.segment_number, 2);
-    cr_expect_eq(end.segment_used_count, 2);
+    cr_expect_eq(end.segment.segment_number, 2);
 }
 
 Test(reader, torn_header_of_the_first_segment_is_a_torn_tail_at_the_start)
@@ -342,7 +354,7 @@ Test(reader, torn_header_of_the_first_segment_is_a_torn_tail_at_the_start)
     builder.bytes[0][100] = 1;
     cr_assert_eq(read_all(), 0);
     cr_expect_eq(end.status, LOG_TORN_TAIL);
-    cr_expect_eq(end.segment_used_count, 0);
+    cr_expect_eq(end.segment.segment_number, 0);
     cr_expect_eq(end.offset, 0);
 }
 
@@ -355,8 +367,9 @@ Test(reader, bad_last_group_of_a_closed_era_is_damage)
     builder.bytes[1][2 * BLOCK + LOG_GROUP_HEADER_BYTES] ^= 1;
     struct seen seen = {.record_bytes = RECORD_BYTES};
     struct log_source source = log_builder_source(&builder);
-    source.is_closed = true;
-    log_read(&source, see_record, &seen, buffer, &end);
+    const struct log_closed_end closed = log_builder_end(&builder);
+    source.closed = &closed;
+    log_read(&source, see_group, &seen, buffer, &end);
     cr_expect_eq(end.status, LOG_DAMAGED);
     cr_expect_eq(end.segment_index, 1);
     cr_expect_eq(end.offset, 2ull * BLOCK);
@@ -445,7 +458,7 @@ Test(reader, file_behind_a_gap_in_the_names_is_damage_whether_used_or_not)
         builder.segments[i].name = name;
         cr_expect_eq(end.status, LOG_DAMAGED);
         cr_expect_eq(end.segment_index, i);
-        cr_expect_eq(end.segment_used_count, i, "what is before the gap is handed out");
+        cr_expect_eq(end.segment.segment_number, i, "what is before the gap is handed out");
         cr_expect(strstr(end.reason, name) != NULL, "%s", end.reason);
     }
 }
@@ -580,7 +593,7 @@ Test(reader, refused_record_is_damage_with_its_lsn_and_the_callers_reason)
     build_two_segments();
     struct seen seen = {.record_bytes = RECORD_BYTES, .refused_lsn = 203};
     const struct log_source source = log_builder_source(&builder);
-    log_read(&source, see_record, &seen, buffer, &end);
+    log_read(&source, see_group, &seen, buffer, &end);
     cr_expect_eq(seen.count, 202);
     cr_expect_eq(end.status, LOG_DAMAGED);
     cr_expect_eq(end.segment_index, 1);

@@ -377,7 +377,7 @@ Test(data_directory, a_torn_log_is_healed_before_its_era_is_closed)
     struct log_end end;
     bool was_torn;
     char message[DATA_DIRECTORY_MESSAGE_BYTES];
-    cr_assert_eq(data_directory_read_log(&directory, io, 0, 0, fixture_check_record, NULL, &end,
+    cr_assert_eq(data_directory_read_log(&directory, io, 0, 0, fixture_check_group, NULL, &end,
                                          &was_torn, message),
                  DATA_DIRECTORY_OK);
     cr_assert_not(was_torn);
@@ -408,6 +408,37 @@ Test(data_directory, a_bad_tail_in_a_closed_era_is_damage_and_left_as_it_is)
     cr_assert_eq(pread(fd, &byte, 1, 4096 + 300), 1);
     cr_assert_eq(byte, '?');
     close(fd);
+    data_directory_close(&directory);
+}
+
+/* An emptied file looks like one that was never used, and a removed one like one that never was. */
+Test(data_directory, a_closed_log_that_lost_its_last_files_is_damage)
+{
+    static struct fixture fixture;
+    fixture_init(&fixture, io, data_path);
+    fixture_open(&fixture);
+    fixture_fill(&fixture, 30, 256);
+    fixture_close(&fixture);
+    open_with(2);
+    struct log_end end;
+    bool was_torn;
+    char message[DATA_DIRECTORY_MESSAGE_BYTES] = "";
+    const char *path = path_in("era-000001/core-000/000000000001.log");
+    cr_assert_eq(truncate(path, 0), 0);
+    cr_expect_eq(
+        data_directory_read_log(&directory, io, 0, 0, NULL, NULL, &end, &was_torn, message),
+        DATA_DIRECTORY_DAMAGED);
+    cr_expect(strstr(message, "000000000001.log: offset 0, LSN 1 and later: damaged: "
+                              "30 LSNs are missing") != NULL,
+              "%s", message);
+    cr_assert_eq(unlink(path), 0);
+    (void)unlink(path_in("era-000001/core-000/000000000002.log"));
+    cr_expect_eq(
+        data_directory_read_log(&directory, io, 0, 0, NULL, NULL, &end, &was_torn, message),
+        DATA_DIRECTORY_DAMAGED);
+    cr_expect(strstr(message, "core-000: offset 0, LSN 1 and later: damaged: "
+                              "30 LSNs are missing") != NULL,
+              "%s", message);
     data_directory_close(&directory);
 }
 

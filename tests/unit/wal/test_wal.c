@@ -93,7 +93,7 @@ Test(wal, a_restart_goes_on_behind_the_last_group_with_a_new_epoch)
         fixture_close(&fixture);
     }
     fixture_open(&fixture);
-    cr_assert_eq(fixture.end.segment_used_count, 1);
+    cr_assert_eq(fixture.end.segment.segment_number, 1);
     cr_assert_gt(fixture.end.time_ms, FIXTURE_TIME_MS);
     cr_assert_leq(fixture.end.time_ms, fixture.now_ms);
     fixture_close(&fixture);
@@ -135,7 +135,7 @@ Test(wal, many_small_segments_are_one_log)
 
     fixture_open(&fixture);
     cr_assert_eq(fixture.end.record_count, record_count);
-    cr_assert_eq(fixture.end.segment_used_count, segment_count);
+    cr_assert_eq(fixture.end.segment.segment_number, segment_count);
     fixture_fill(&fixture, 2 * record_count, 256);
     fixture_close(&fixture);
 
@@ -193,7 +193,7 @@ Test(wal, a_spare_left_by_a_killed_server_is_made_anew)
     fixture_fill(&fixture, room_for(20u << 20, 256), 256);
     fixture_close(&fixture);
     fixture_open(&fixture);
-    cr_assert_geq(fixture.end.segment_used_count, 2);
+    cr_assert_geq(fixture.end.segment.segment_number, 2);
     fixture_close(&fixture);
 }
 

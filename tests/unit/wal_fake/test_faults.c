@@ -257,7 +257,7 @@ Test(faults, power_cut_while_an_era_is_added_keeps_the_records)
         restart();
         cr_assert(open_and_begin(2), "fault %lu: %s", at, fixture.directory.message);
         cr_assert_eq(fixture.directory.manifest.era_count, 2);
-        cr_assert_eq(data_directory_read_log(&fixture.directory, io, 0, 0, fixture_check_record,
+        cr_assert_eq(data_directory_read_log(&fixture.directory, io, 0, 0, fixture_check_group,
                                              NULL, &fixture.end, &fixture.was_torn,
                                              fixture.message),
                      DATA_DIRECTORY_OK);
