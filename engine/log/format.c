@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/checksum.h"
+#include "log/private.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -28,17 +29,6 @@ bool log_bytes_are_zero(const uint8_t *from, size_t from_bytes)
 {
     /* each byte equals the next one and the first is zero; memcmp makes it as fast as memory */
     return from_bytes == 0 || (from[0] == 0 && memcmp(from, from + 1, from_bytes - 1) == 0);
-}
-
-static void put_id128(uint8_t *to, struct id128 id)
-{
-    bytes_put_u64(to, id.high);
-    bytes_put_u64(to + 8, id.low);
-}
-
-static struct id128 get_id128(const uint8_t *from)
-{
-    return (struct id128){.high = bytes_get_u64(from), .low = bytes_get_u64(from + 8)};
 }
 
 /* ---- positions ---- */

@@ -19,6 +19,7 @@ static const char TITLE[] = "holdfast data directory\n";
 enum {
     CHECKSUM_LINE_BYTES = sizeof "checksum 0123456789abcdef\n" - 1,
     SEGMENT_DIGIT_COUNT = 12,
+    SNAPSHOT_DIGIT_COUNT = 20,
 };
 
 /* The longest text: each number is as long as it can be, and a sizeof counts one byte too many. */
@@ -247,4 +248,21 @@ uint64_t log_segment_file_number(const char *name)
     if (cursor.at - name != SEGMENT_DIGIT_COUNT || strcmp(cursor.at, ".log") != 0)
         return 0;
     return number;
+}
+
+void log_snapshot_file_name(uint64_t lsn, char *to)
+{
+    const int written =
+        snprintf(to, LOG_NAME_BYTES_MAX, "snapshot-%0*" PRIu64, SNAPSHOT_DIGIT_COUNT, lsn);
+    hf_assert(written > 0 && written < LOG_NAME_BYTES_MAX);
+}
+
+bool log_snapshot_file_lsn(const char *name, uint64_t *lsn_out)
+{
+    struct cursor cursor = {.at = name, .end = name + strlen(name)};
+    if (!take_text(&cursor, "snapshot-"))
+        return false;
+    const char *digits = cursor.at;
+    return take_decimal(&cursor, UINT64_MAX, lsn_out) &&
+           cursor.at - digits == SNAPSHOT_DIGIT_COUNT && cursor.at == cursor.end;
 }

@@ -71,5 +71,14 @@ void log_core_directory_name(uint64_t era, uint32_t core, char *to);
 void log_segment_file_name(uint64_t segment_number, char *to);
 /* The number in such a name, or 0 when it is no segment's name. */
 uint64_t log_segment_file_number(const char *name);
+/* Writes "snapshot-00000000000000000042": the LSN of the last record that is in it. */
+void log_snapshot_file_name(uint64_t lsn, char *to);
+/* False when it is no snapshot's name. */
+bool log_snapshot_file_lsn(const char *name, uint64_t *lsn_out);
+
+/* Files being made, beside the segments and snapshots that they become by rename. After a crash
+ * they mean nothing, whatever is in them. */
+#define LOG_SEGMENT_NEW_NAME  "segment.new"
+#define LOG_SNAPSHOT_NEW_NAME "snapshot.new"
 
 #endif

@@ -224,6 +224,46 @@ Test(manifest, names_are_as_documented)
     cr_expect_str_eq(name, "000000000042.log");
 }
 
+Test(manifest, snapshots_are_named_by_their_lsn)
+{
+    char name[LOG_NAME_BYTES_MAX];
+    uint64_t lsn = 77;
+    log_snapshot_file_name(42, name);
+    cr_expect_str_eq(name, "snapshot-00000000000000000042");
+    cr_expect(log_snapshot_file_lsn(name, &lsn));
+    cr_expect_eq(lsn, 42);
+    log_snapshot_file_name(0, name);
+    cr_expect(log_snapshot_file_lsn(name, &lsn));
+    cr_expect_eq(lsn, 0);
+    log_snapshot_file_name(UINT64_MAX, name);
+    cr_expect_str_eq(name, "snapshot-18446744073709551615");
+    cr_expect(log_snapshot_file_lsn(name, &lsn));
+    cr_expect_eq(lsn, UINT64_MAX);
+}
+
+Test(manifest, only_a_snapshots_name_gives_its_lsn)
+{
+    static const char *const OTHERS[] = {
+        "snapshot-18446744073709551616",
+        "snapshot-99999999999999999999",
+        "snapshot-0000000000000000042",
+        "snapshot-000000000000000000042",
+        "snapshot-00000000000000000042.",
+        "snapshot-0000000000000000004x",
+        "snapshot-",
+        "Snapshot-00000000000000000042",
+        "00000000000000000042",
+        "000000000042.log",
+        LOG_SNAPSHOT_NEW_NAME,
+        LOG_SEGMENT_NEW_NAME,
+        "",
+    };
+    uint64_t lsn;
+    for (size_t i = 0; i < sizeof OTHERS / sizeof OTHERS[0]; i++)
+        cr_expect_not(log_snapshot_file_lsn(OTHERS[i], &lsn), "%s", OTHERS[i]);
+    cr_expect_eq(log_segment_file_number(LOG_SEGMENT_NEW_NAME), 0);
+}
+
 Test(manifest, only_a_segments_name_gives_a_number)
 {
     cr_expect_eq(log_segment_file_number("000000000042.log"), 42);
