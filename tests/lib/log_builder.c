@@ -113,6 +113,8 @@ void log_builder_close_group(struct log_builder *builder)
     builder->chain = log_group_header_encode(&header, seed, to);
     memcpy(to + LOG_GROUP_HEADER_BYTES, builder->payload, builder->payload_bytes);
     builder->offset += group_bytes;
+    builder->last_epoch = builder->epoch;
+    builder->last_time_ms = builder->time_ms;
     builder->next_group_number++;
     builder->next_lsn += builder->record_count;
     builder->payload_bytes = 0;
@@ -127,6 +129,19 @@ static int read_memory(void *context, uint32_t segment_index, uint64_t offset, v
     hf_assert(offset + bytes <= builder->segments[segment_index].bytes);
     memcpy(buffer, builder->bytes[segment_index] + offset, bytes);
     return 0;
+}
+
+struct log_position log_builder_position(const struct log_builder *builder)
+{
+    return (struct log_position){
+        .segment_number = builder->used_count,
+        .offset = builder->offset,
+        .next_lsn = builder->next_lsn,
+        .next_group_number = builder->next_group_number,
+        .chain = builder->chain,
+        .epoch = builder->last_epoch,
+        .time_ms = builder->last_time_ms,
+    };
 }
 
 struct log_closed_end log_builder_end(const struct log_builder *builder)

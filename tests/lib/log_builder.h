@@ -31,6 +31,8 @@ struct log_builder {
     uint64_t next_lsn;
     uint64_t next_group_number;
     uint64_t chain;
+    uint64_t last_epoch; /* of the last group; 0 when there is none */
+    uint64_t last_time_ms;
     uint8_t *payload; /* of the open group */
     uint32_t payload_bytes;
     uint32_t record_count;
@@ -57,6 +59,9 @@ void log_builder_next_segment(struct log_builder *builder);
 
 /* Adds a file of zeros, as the writer makes them ahead of use. */
 void log_builder_add_unused(struct log_builder *builder);
+
+/* Where the log ends now, as a snapshot or a writer names it. */
+struct log_position log_builder_position(const struct log_builder *builder);
 
 /* Where the log ends now, as MANIFEST names it when the era is closed. */
 struct log_closed_end log_builder_end(const struct log_builder *builder);
