@@ -137,6 +137,8 @@ static const char *group_header_impossible(const struct log_group_header *header
 {
     if (header->group_number == 0 || header->first_lsn == 0 || header->epoch == 0)
         return "the group header has a zero where numbers start at 1";
+    if (header->group_number == UINT64_MAX || header->first_lsn > UINT64_MAX - header->record_count)
+        return "the group header has numbers behind which nothing can follow";
     if (header->durable_group >= header->group_number)
         return "the group header calls a group durable that was not written yet";
     if (header->record_count == 0)

@@ -214,6 +214,14 @@ Test(format, group_header_with_impossible_numbers_is_refused)
     header.epoch = 0;
     cr_expect_not_null(decode_encoded(&header), "epoch 0");
     header = GROUP;
+    header.group_number = UINT64_MAX;
+    cr_expect_not_null(decode_encoded(&header), "no number for the next group");
+    header = GROUP;
+    header.first_lsn = UINT64_MAX - 1;
+    cr_expect_not_null(decode_encoded(&header), "no LSN for the next record");
+    header.first_lsn--;
+    cr_expect_null(decode_encoded(&header));
+    header = GROUP;
     header.durable_group = GROUP.group_number;
     cr_expect_not_null(decode_encoded(&header), "durable before it is written");
     header = GROUP;
