@@ -81,7 +81,7 @@ static void tear_down(void)
     reading_tear_down(&reading);
 }
 
-TestSuite(reader_start, .init = set_up, .fini = tear_down, .timeout = 120);
+TestSuite(reader_start, .init = set_up, .fini = tear_down, .timeout = 300);
 
 /* ---- reading ---- */
 
@@ -252,20 +252,33 @@ static void check_spoiled(uint32_t position, enum where where, const struct log_
     cr_assert_eq(end->chain, start->chain);
 }
 
+/* For a byte of this file the positions in it tell something, and the last one before it. */
+static bool is_near(uint32_t position, uint32_t segment_index)
+{
+    const uint64_t number = positions[position].segment_number;
+    const bool is_last_before = position + 1 < position_count &&
+                                positions[position + 1].segment_number == segment_index + 1;
+    return number == segment_index + 1 || (number == segment_index && is_last_before) ||
+           segment_index == FILE_COUNT - 1;
+}
+
+/* Of earlier files a sample shows that they are not looked at. */
 Test(reader_start, any_byte_changed_before_the_position_is_damage_and_behind_it_as_ever)
 {
     read_from(NULL);
     const struct log_end whole = *end;
     for (uint32_t index = 0; index < FILE_COUNT; index++) {
-        for (uint32_t offset = 0; offset < SEGMENT_BYTES; offset++) {
+        const uint32_t step = index == FILE_COUNT - 1 ? 61 : 1; /* nothing was written there */
+        for (uint32_t offset = 0; offset < SEGMENT_BYTES; offset += step) {
             uint8_t *byte = builder->bytes[index] + offset;
             const uint8_t flip = (uint8_t)(1 << offset % 8);
             *byte ^= flip;
             read_from(NULL);
             const struct log_end expected = *end;
             for (uint32_t i = 0; i < position_count; i++)
-                check_spoiled(i, where_is(index, offset, &positions[i]), &whole, &expected,
-                              "changed", index * SEGMENT_BYTES + offset);
+                if (is_near(i, index) || offset % 64 == 0)
+                    check_spoiled(i, where_is(index, offset, &positions[i]), &whole, &expected,
+                                  "changed", index * SEGMENT_BYTES + offset);
             *byte ^= flip;
         }
     }

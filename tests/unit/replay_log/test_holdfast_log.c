@@ -312,6 +312,22 @@ Test(holdfast_log, damage_is_3_and_names_file_offset_and_lsn)
     cr_expect_eq(line_count(), 7, "2 + 1 + 3 records and the finding");
 }
 
+/* The rest is a log that would be good if MANIFEST did not say where it ends. */
+Test(holdfast_log, closed_log_without_its_last_files_is_damage)
+{
+    char path[4096];
+    for (int number = 2; number <= 3; number++) {
+        snprintf(path, sizeof path, "%s/00000000000%d.log", log_path(0), number);
+        cr_assert_eq(unlink(path), 0);
+    }
+    cr_expect_eq(run("verify", directory.path, NULL, NULL), 3, "%s", output);
+    expect_output("era-000001/core-000/000000000001.log: offset 16384, LSN 6 and later: damaged: "
+                  "1 LSNs are missing: the log ends with LSN 5, and MANIFEST says LSN 6");
+    cr_expect_eq(run("cat", directory.path, NULL, NULL), 3, "%s", output);
+    expect_output("1 LSNs are missing");
+    cr_expect_eq(line_count(), 10, "5 + 1 + 3 records and the finding");
+}
+
 /* The bytes are in order, but the record tells of a reservation that was never made. */
 Test(holdfast_log, record_that_is_not_legal_in_the_state_is_damage)
 {
