@@ -1,14 +1,15 @@
-/* The log reader: log_read() over a log that a script wrote and spoiled (log_script.h).
+/* The log reader, step by step, over a log that a script wrote and spoiled (log_script.h).
  *
  * Promises:
  *   - The verdict, its place, and the records that are handed out are those of a slow and obvious
  *     judge (log_judge.h), which is written from docs/log-format.md.
  *   - What was only written and not spoiled is good, with every record.
- *   - Records come with LSNs 1, 2, 3 ... and whole. Reading twice is the same; without a callback
- *     for records it is the same but for the refusal.
+ *   - Records come whole, with LSNs without gap from where reading starts. Reading twice is the
+ *     same; without a callback for groups it is the same but for the refusal.
  *   - What is in the end of a good or torn log is enough to go on: after everything behind it is
  *     cleared, as the writer would, the log is good and ends at the same place.
- *   - No byte outside the files is asked for. */
+ *   - No byte outside the files is asked for, and a step reads once and hands out one group at
+ *     most. */
 
 #include "log_judge.h"
 
@@ -19,6 +20,7 @@ struct delivery {
     uint64_t last_lsn;
     uint64_t hash; /* of all that was handed out */
     uint64_t time_ms;
+    uint64_t group_count; /* the refused one included */
 };
 
 static const char refusal[] = "refused by the fuzzer";
@@ -39,6 +41,7 @@ static const char *take_group(void *context, const struct log_group *group,
     struct delivery *delivery = context;
     uint64_t lsn = group->first_lsn;
     delivery->time_ms = group->time_ms;
+    delivery->group_count++;
     for (const uint8_t *record = group->records; record != NULL;
          record = log_record_next(group, record), lsn++) {
         *refused_lsn_out = lsn;
@@ -50,13 +53,29 @@ static const char *take_group(void *context, const struct log_group *group,
     return NULL;
 }
 
+/* Where reading starts. */
+static struct log_position start_of(const struct log_script *script)
+{
+    return script->has_start ? script->start : log_position_first();
+}
+
 static void read_log(struct log_script *script, bool is_with_records, struct log_end *end,
                      struct delivery *delivery)
 {
     const struct log_source source = log_script_source(script);
-    *delivery = (struct delivery){.script = script};
+    struct log_reader reader;
+    *delivery = (struct delivery){.script = script, .last_lsn = start_of(script).next_lsn - 1};
     memset(end, 0xa5, sizeof *end);
-    log_read(&source, is_with_records ? take_group : NULL, delivery, buffer, end);
+    log_reader_begin(&reader, &source, is_with_records ? take_group : NULL, delivery, buffer, end);
+    for (bool is_more = true; is_more;) {
+        uint32_t read_count = script->read_count;
+        uint64_t group_count = delivery->group_count;
+        is_more = log_reader_step(&reader);
+        hf_assert(script->read_count - read_count <= 1);
+        hf_assert(delivery->group_count - group_count <= 1);
+        hf_assert(!is_more || end->status == LOG_GOOD);
+    }
+    hf_assert(!log_reader_step(&reader));
 }
 
 /* ---- checks ---- */
@@ -67,13 +86,15 @@ static void check_end(const struct log_script *script, const struct log_end *end
     hf_assert((end->reason[0] == '\0') == (end->status == LOG_GOOD));
     hf_assert(memchr(end->reason, '\0', sizeof end->reason) != NULL);
     hf_assert((end->io_error != 0) == (end->status == LOG_IO));
-    hf_assert(end->segment.segment_number <= script->file_count);
-    hf_assert(end->next_group_number == end->group_count + 1);
-    if (end->segment_index < script->file_count)
-        hf_assert(end->offset <= script->segments[end->segment_index].bytes ||
-                  end->status == LOG_DAMAGED);
+    const uint32_t file_count = script->file_count - script->removed_count;
+    const struct log_segment *segments = script->segments + script->removed_count;
+    hf_assert(end->segment.segment_number <= SCRIPT_NUMBER_MAX);
+    hf_assert(end->next_group_number == start_of(script).next_group_number + end->group_count);
+    if (end->segment_index < file_count)
+        hf_assert(end->offset <= segments[end->segment_index].bytes || end->status == LOG_DAMAGED);
     else
-        hf_assert(script->file_count == 0);
+        hf_assert(end->segment_index == file_count &&
+                  (file_count == 0 || end->status == LOG_DAMAGED));
 }
 
 static void check_judged(struct log_script *script, const struct log_end *end,
@@ -84,8 +105,8 @@ static void check_judged(struct log_script *script, const struct log_end *end,
     hf_assert(end->status == judgement.status);
     hf_assert(end->group_count == judgement.group_count);
     hf_assert(end->record_count == judgement.record_count);
-    hf_assert(end->next_lsn == judgement.record_count + 1);
-    hf_assert(delivery->last_lsn == judgement.record_count);
+    hf_assert(end->next_lsn == judgement.next_lsn);
+    hf_assert(delivery->last_lsn == judgement.next_lsn - 1);
     hf_assert(delivery->hash == judgement.records_hash);
     hf_assert(end->segment_index == judgement.segment_index);
     hf_assert(end->offset == judgement.offset);
@@ -110,7 +131,7 @@ static void check_healed(struct log_script *script, const struct log_end *end,
     struct log_end healed;
     struct delivery again;
     uint64_t offset = end->segment.segment_number == 0 ? 0 : end->offset;
-    for (uint32_t i = end->segment_index; i < script->file_count; i++) {
+    for (uint32_t i = script->removed_count + end->segment_index; i < script->file_count; i++) {
         memset(script->bytes[i] + offset, 0, sizeof script->bytes[i] - offset);
         offset = 0;
     }
@@ -122,13 +143,16 @@ static void check_healed(struct log_script *script, const struct log_end *end,
     hf_assert(healed.next_lsn == end->next_lsn && healed.chain == end->chain);
     hf_assert(healed.group_count == end->group_count && healed.epoch == end->epoch);
     hf_assert(healed.time_ms == end->time_ms);
+    const struct log_position position = log_end_position(&healed);
+    hf_assert(log_position_is_possible(&position));
 }
 
 static void check_whole(const struct log_script *script, const struct log_end *end)
 {
+    const struct log_position start = start_of(script);
     hf_assert(end->status == LOG_GOOD);
-    hf_assert(end->record_count == script->record_count);
-    hf_assert(end->group_count == script->group_count);
+    hf_assert(end->record_count == script->record_count - (start.next_lsn - 1));
+    hf_assert(end->group_count == script->group_count - (start.next_group_number - 1));
     hf_assert(end->chain == script->chain);
     hf_assert(end->segment.segment_number == script->used_count);
     hf_assert(script->used_count == 0 || end->offset == script->offset);

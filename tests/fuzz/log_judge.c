@@ -9,10 +9,13 @@ struct judge {
     const struct log_script *script;
     struct judgement *judgement;
     struct log_source source;
+    bool is_before;       /* the place where reading starts */
+    uint64_t next_number; /* of a segment */
     uint64_t next_lsn;
-    uint64_t next_group;
+    uint64_t next_group; /* 0 = believed */
     uint64_t chain;
     uint64_t epoch;
+    uint64_t time;
 };
 
 struct file {
@@ -27,7 +30,8 @@ uint64_t judge_mix(uint64_t hash, const uint8_t *record, uint32_t record_bytes)
 
 static struct file file_at(const struct judge *judge, uint32_t index)
 {
-    return (struct file){judge->script->bytes[index], judge->script->segments[index].bytes};
+    return (struct file){judge->script->bytes[judge->script->removed_count + index],
+                         judge->source.segments[index].bytes};
 }
 
 static bool is_zero(struct file file, uint64_t from, uint64_t to)
@@ -40,7 +44,7 @@ static bool is_zero(struct file file, uint64_t from, uint64_t to)
 
 static bool later_files_are_zero(const struct judge *judge, uint32_t index)
 {
-    for (index++; index < judge->script->file_count; index++)
+    for (index++; index < judge->source.segment_count; index++)
         if (!is_zero(file_at(judge, index), 0, UINT64_MAX))
             return false;
     return true;
@@ -93,6 +97,8 @@ static bool is_group_header(struct file file, uint64_t offset)
     uint64_t payload_bytes = bytes_get_u32(at + 76);
     return is_zero(file, offset + 80, offset + 128) && bytes_get_u64(at + 24) >= 1 &&
            bytes_get_u64(at + 32) >= 1 && bytes_get_u64(at + 56) >= 1 &&
+           bytes_get_u64(at + 24) < UINT64_MAX &&
+           bytes_get_u64(at + 32) <= UINT64_MAX - record_count &&
            bytes_get_u64(at + 48) < bytes_get_u64(at + 24) && record_count >= 1 &&
            payload_bytes >= 8 * record_count && payload_bytes <= 256 * record_count &&
            payload_bytes + 128 <= 4 << 20;
@@ -104,6 +110,8 @@ static bool bad_group(struct judge *judge, uint32_t index, uint64_t offset)
     struct file file = file_at(judge, index);
     if (file.size != said_size(file))
         return wrong_size(judge, index);
+    if (judge->is_before)
+        return damaged(judge, index, offset);
     for (uint64_t later = offset + 4096; later < file.size; later += 4096)
         if (is_group_header(file, later))
             return damaged(judge, index, offset);
@@ -143,7 +151,15 @@ static bool hand_out(struct judge *judge, uint32_t index, uint64_t offset, const
 static bool is_behind_end(const struct judge *judge, uint64_t record_count)
 {
     const struct log_closed_end *closed = judge->source.closed;
-    return closed != NULL && judge->next_lsn + record_count > closed->next_lsn;
+    return closed != NULL && (judge->next_lsn > closed->next_lsn ||
+                              closed->next_lsn - judge->next_lsn < record_count);
+}
+
+static bool group_follows(const struct judge *judge, const uint8_t *at)
+{
+    bool is_number_right = judge->next_group == 0 || bytes_get_u64(at + 24) == judge->next_group;
+    return is_number_right && bytes_get_u64(at + 32) == judge->next_lsn &&
+           bytes_get_u64(at + 40) == judge->chain && bytes_get_u64(at + 56) >= judge->epoch;
 }
 
 static bool judge_group(struct judge *judge, uint32_t index, uint64_t offset, uint64_t limit)
@@ -152,8 +168,7 @@ static bool judge_group(struct judge *judge, uint32_t index, uint64_t offset, ui
     const uint8_t *at = file.bytes + offset;
     if (!is_group_header(file, offset))
         return bad_group(judge, index, offset);
-    if (bytes_get_u64(at + 24) != judge->next_group || bytes_get_u64(at + 32) != judge->next_lsn ||
-        bytes_get_u64(at + 40) != judge->chain || bytes_get_u64(at + 56) < judge->epoch)
+    if (!group_follows(judge, at))
         return damaged(judge, index, offset);
     uint64_t payload_bytes = bytes_get_u32(at + 76);
     uint64_t group_bytes = (128 + payload_bytes + 4095) / 4096 * 4096;
@@ -166,14 +181,34 @@ static bool judge_group(struct judge *judge, uint32_t index, uint64_t offset, ui
         !is_zero(file, offset + 128 + payload_bytes, offset + group_bytes) ||
         !records_fill(at + 128, payload_bytes, bytes_get_u32(at + 72)))
         return damaged(judge, index, offset);
-    if (!hand_out(judge, index, offset, at + 128, payload_bytes))
+    if (judge->is_before)
+        judge->next_lsn += bytes_get_u32(at + 72);
+    else if (!hand_out(judge, index, offset, at + 128, payload_bytes))
         return false;
-    judge->next_group++;
+    else
+        judge->judgement->group_count++;
+    judge->next_group = bytes_get_u64(at + 24) + 1;
     judge->chain = bytes_get_u64(at + 8);
     judge->epoch = bytes_get_u64(at + 56);
-    judge->judgement->group_count++;
+    judge->time = bytes_get_u64(at + 64);
     judge->judgement->offset = offset + group_bytes;
     return true;
+}
+
+/* A group, or the segment's header, ends where reading starts, or behind that place. */
+static bool judge_start(struct judge *judge, uint32_t index, uint64_t offset)
+{
+    const struct log_position *start = judge->source.start;
+    if (offset == 4096) { /* believed, as no group tells it */
+        judge->next_group = start->next_group_number;
+        judge->epoch = start->epoch;
+        judge->time = start->time_ms;
+    }
+    judge->is_before = false;
+    return (offset == start->offset && judge->next_lsn == start->next_lsn &&
+            judge->next_group == start->next_group_number && judge->chain == start->chain &&
+            judge->epoch == start->epoch && judge->time == start->time_ms) ||
+           damaged(judge, index, start->offset);
 }
 
 static bool judge_groups(struct judge *judge, uint32_t index)
@@ -181,13 +216,19 @@ static bool judge_groups(struct judge *judge, uint32_t index)
     struct file file = file_at(judge, index);
     uint64_t limit = file.size < said_size(file) ? file.size : said_size(file);
     uint64_t offset = 4096;
-    while (limit - offset >= 128 && !is_zero(file, offset, offset + 128)) {
+    for (;; offset = judge->judgement->offset) {
+        if (judge->is_before && offset >= judge->source.start->offset &&
+            !judge_start(judge, index, offset))
+            return false;
+        if (limit - offset < 128 || is_zero(file, offset, offset + 128))
+            break;
         if (!judge_group(judge, index, offset, limit))
             return false;
-        offset = judge->judgement->offset;
     }
     if (file.size != said_size(file))
         return wrong_size(judge, index);
+    if (judge->is_before)
+        return damaged(judge, index, offset);
     return is_zero(file, offset, file.size) || bad_group(judge, index, offset);
 }
 
@@ -197,8 +238,8 @@ static bool judge_groups(struct judge *judge, uint32_t index)
 static bool bad_header(struct judge *judge, uint32_t index)
 {
     struct file file = file_at(judge, index);
-    bool is_alone = file.size % 4096 == 0 && file.size > 4096 && is_zero(file, 4096, file.size) &&
-                    later_files_are_zero(judge, index);
+    bool is_alone = !judge->is_before && file.size % 4096 == 0 && file.size > 4096 &&
+                    is_zero(file, 4096, file.size) && later_files_are_zero(judge, index);
     return is_alone ? torn(judge) : damaged(judge, index, 0);
 }
 
@@ -223,16 +264,17 @@ static bool follows(const struct judge *judge, struct file file)
            bytes_get_u64(file.bytes + 24) == judge->source.server_id.high &&
            bytes_get_u64(file.bytes + 32) == judge->source.server_id.low &&
            bytes_get_u64(file.bytes + 56) == judge->source.era &&
-           bytes_get_u64(file.bytes + 64) == judge->judgement->segment_number + 1 &&
-           bytes_get_u64(file.bytes + 80) == judge->next_lsn &&
-           bytes_get_u64(file.bytes + 88) == judge->chain;
+           bytes_get_u64(file.bytes + 64) == judge->next_number &&
+           (judge->is_before || (bytes_get_u64(file.bytes + 80) == judge->next_lsn &&
+                                 bytes_get_u64(file.bytes + 88) == judge->chain));
 }
 
 static bool judge_segment(struct judge *judge, uint32_t index)
 {
     struct file file = file_at(judge, index);
     if (is_zero(file, 0, 4096)) {
-        if (!is_zero(file, 4096, file.size) || !later_files_are_zero(judge, index))
+        if (judge->is_before || !is_zero(file, 4096, file.size) ||
+            !later_files_are_zero(judge, index))
             return damaged(judge, index, 0);
         return false;
     }
@@ -246,10 +288,36 @@ static bool judge_segment(struct judge *judge, uint32_t index)
     }
     if (!is_possible(file) || !follows(judge, file))
         return damaged(judge, index, 0);
-    judge->judgement->segment_number++;
+    if (judge->is_before) {
+        judge->next_lsn = bytes_get_u64(file.bytes + 80);
+        judge->chain = bytes_get_u64(file.bytes + 88);
+    }
+    judge->judgement->segment_number = judge->next_number++;
     judge->judgement->segment_index = index;
     judge->judgement->offset = 4096;
     return judge_groups(judge, index);
+}
+
+/* The files in order, as far as there is no gap in their names, behind which `count_out` stands. */
+static void judge_files(struct judge *judge, uint32_t *count_out)
+{
+    const struct log_source *source = &judge->source;
+    uint32_t index = 0;
+    while (index < source->segment_count &&
+           log_segment_file_number(source->segments[index].name) < judge->next_number)
+        index++;
+    uint64_t number = judge->next_number;
+    uint32_t count = index;
+    for (; count < source->segment_count &&
+           log_segment_file_number(source->segments[count].name) == number;
+         count++)
+        number++;
+    *count_out = count;
+    if (judge->is_before && index == count)
+        (void)damaged(judge, count, 0);
+    for (; index < count; index++)
+        if (!judge_segment(judge, index))
+            return;
 }
 
 void log_judge(struct log_script *script, struct judgement *judgement_out)
@@ -258,22 +326,25 @@ void log_judge(struct log_script *script, struct judgement *judgement_out)
         .script = script,
         .judgement = judgement_out,
         .source = log_script_source(script),
+        .next_number = 1,
         .next_lsn = 1,
         .next_group = 1,
     };
-    uint32_t count = 0; /* of files before a gap in the names */
-    *judgement_out = (struct judgement){.status = LOG_GOOD};
-    while (count < script->file_count &&
-           log_segment_file_number(script->segments[count].name) == count + 1u)
-        count++;
-    for (uint32_t i = 0; i < count; i++)
-        if (!judge_segment(&judge, i))
-            break;
-    bool is_sound = judgement_out->status == LOG_GOOD || judgement_out->status == LOG_TORN_TAIL;
+    const struct log_position *start = judge.source.start;
     const struct log_closed_end *closed = judge.source.closed;
-    if (is_sound && count < script->file_count)
+    uint32_t count;
+    *judgement_out = (struct judgement){.status = LOG_GOOD};
+    if (start != NULL && start->segment_number > 0) {
+        judge.is_before = true;
+        judge.next_number = start->segment_number;
+        judge.next_group = 0;
+    }
+    judge_files(&judge, &count);
+    bool is_sound = judgement_out->status == LOG_GOOD || judgement_out->status == LOG_TORN_TAIL;
+    if (is_sound && count < judge.source.segment_count)
         (void)damaged(&judge, count, 0);
     else if (is_sound && closed != NULL &&
              (judge.next_lsn != closed->next_lsn || judge.chain != closed->chain))
         judgement_out->status = LOG_DAMAGED;
+    judgement_out->next_lsn = (start == NULL ? 1 : start->next_lsn) + judgement_out->record_count;
 }

@@ -10,6 +10,7 @@ struct judgement {
     uint32_t segment_index;
     uint64_t offset;
     uint64_t segment_number; /* of the last one in use */
+    uint64_t next_lsn;
     uint64_t group_count;
     uint64_t record_count;
     uint64_t records_hash; /* judge_mix() of each record, in order, from 0 */

@@ -23,6 +23,10 @@ enum command {
     COMMAND_FAIL,       /* a read, by its number */
     COMMAND_GROUP_LIE,  /* the next group, with fields as the tape says */
     COMMAND_HEADER_LIE, /* the next segment's header, likewise */
+    COMMAND_START_HERE, /* reading starts where the writing is now */
+    COMMAND_START_LIE,  /* likewise, with fields as the tape says */
+    COMMAND_REMOVE,     /* the first file that is left */
+    COMMAND_END_LIE,    /* where the log ends if it is closed */
     COMMAND_COUNT,
 };
 
@@ -148,10 +152,46 @@ static void write_group(struct log_script *script, struct fuzz_tape *tape, uint1
         lie(tape, lies, 8, payload_checksum(to, header.payload_bytes, room, seed));
     script->chain = log_group_header_encode(&header, seed, to);
     script->offset += log_group_bytes(payload_bytes);
+    script->last_epoch = header.epoch;
+    script->last_time_ms = header.time_ms;
     script->next_group_number++;
     script->next_lsn += record_count;
     script->record_count += record_count;
     script->group_count++;
+}
+
+/* ---- where reading starts and ends ---- */
+
+/* Behind the last group, or behind the header of a segment that has none. A lie that no log can
+ * have is not told: the reader asks for a possible place. */
+static void set_start(struct log_script *script, struct fuzz_tape *tape, uint16_t lies)
+{
+    struct log_position start = {0};
+    start.segment_number = lie(tape, lies, 0, script->used_count);
+    start.offset = lie(tape, lies, 1, script->offset / LOG_BLOCK_BYTES) * LOG_BLOCK_BYTES;
+    start.next_lsn = lie(tape, lies, 2, script->next_lsn);
+    start.next_group_number = lie(tape, lies, 3, script->next_group_number);
+    start.chain = lie(tape, lies, 4, script->chain);
+    start.epoch = lie(tape, lies, 5, script->last_epoch);
+    start.time_ms = lie(tape, lies, 6, script->last_time_ms);
+    if (!log_position_is_possible(&start))
+        return;
+    script->start = start;
+    script->has_start = true;
+}
+
+static void remove_first(struct log_script *script)
+{
+    if (script->removed_count < script->file_count)
+        script->removed_count++;
+}
+
+static void set_closed_end(struct log_script *script, struct fuzz_tape *tape)
+{
+    uint8_t lies = fuzz_take_u8(tape);
+    script->closed.next_lsn = lie(tape, lies, 0, script->next_lsn);
+    script->closed.chain = lie(tape, lies, 1, script->chain);
+    script->is_closed_lie = true;
 }
 
 /* ---- spoiling ---- */
@@ -219,7 +259,7 @@ static void set_name(struct log_script *script, uint32_t index, uint64_t number)
 static void rename_file(struct log_script *script, struct fuzz_tape *tape)
 {
     uint32_t index = fuzz_take_u8(tape) % script->file_count;
-    set_name(script, index, 1 + fuzz_take_u8(tape) % 8);
+    set_name(script, index, 1 + fuzz_take_u8(tape) % SCRIPT_NUMBER_MAX);
 }
 
 static void spoil(struct log_script *script, struct fuzz_tape *tape, enum command command)
@@ -255,6 +295,12 @@ static void spoil(struct log_script *script, struct fuzz_tape *tape, enum comman
         break;
     case COMMAND_GROUP_LIE:
         write_group(script, tape, fuzz_take_u16(tape));
+        break;
+    case COMMAND_START_LIE:
+        set_start(script, tape, fuzz_take_u8(tape));
+        break;
+    case COMMAND_END_LIE:
+        set_closed_end(script, tape);
         break;
     default:
         hf_assert(command == COMMAND_HEADER_LIE);
@@ -293,15 +339,25 @@ void log_script_play(struct log_script *script, struct fuzz_tape *tape)
             write_segment(script, tape, 0);
         else if (command == COMMAND_START)
             script->epoch++;
+        else if (command == COMMAND_START_HERE)
+            set_start(script, tape, 0);
+        else if (command == COMMAND_REMOVE)
+            remove_first(script);
         else
             spoil(script, tape, command);
     }
+    if (!script->is_closed_lie)
+        script->closed = (struct log_closed_end){script->next_lsn, script->chain};
+    uint64_t kept_number = script->has_start ? script->start.segment_number : 1;
+    if (script->removed_count > 0 && script->removed_count >= kept_number)
+        script->is_spoiled = true;
 }
 
 static int read_script(void *context, uint32_t segment_index, uint64_t offset, void *buffer,
                        uint32_t bytes)
 {
     struct log_script *script = context;
+    segment_index += script->removed_count;
     hf_assert(segment_index < script->file_count);
     hf_assert(bytes > 0 && offset + bytes <= script->segments[segment_index].bytes);
     if (++script->read_count == script->failing_read)
@@ -313,15 +369,15 @@ static int read_script(void *context, uint32_t segment_index, uint64_t offset, v
 struct log_source log_script_source(struct log_script *script)
 {
     script->read_count = 0;
-    script->closed = (struct log_closed_end){script->next_lsn, script->chain};
     return (struct log_source){
-        .segments = script->segments,
-        .segment_count = script->file_count,
+        .segments = script->segments + script->removed_count,
+        .segment_count = script->file_count - script->removed_count,
         .read = read_script,
         .read_context = script,
         .server_id = server_id,
         .era = ERA,
         .core = CORE,
+        .start = script->has_start ? &script->start : NULL,
         .closed = script->is_closed ? &script->closed : NULL,
     };
 }

@@ -239,7 +239,7 @@ def manifest_seeds():
 # ---- logs --------------------------------------------------------------------------------------
 
 GROUP, SEGMENT, START, POKE, FLIP, COPY, CLEAR, CUT, RENAME, REPAIR, REFUSE, FAIL, GROUP_LIE, \
-    HEADER_LIE = range(14)
+    HEADER_LIE, START_HERE, START_LIE, REMOVE, END_LIE = range(18)
 BLOCK = 4096
 
 
@@ -292,8 +292,105 @@ def log_seeds():
             "<H", 1 << field) + bytes([2, 5]) + bytes(small)
     for field in range(8):
         scripts[f"segment lies {field}"] = two + bytes(large + small + [HEADER_LIE, 1 << field, 3])
+    started = two + bytes(large + small + [START_HERE] + small + large + [START] + small)
+    in_second = two + bytes(large + small + large + [START] + small + [START_HERE] + small)
+    scripts |= {
+        "from the beginning": two + bytes([START_HERE]) + bytes(small),
+        "from the first segment": started,
+        "from the second segment": in_second,
+        "from the end": two + bytes(large + small + [START_HERE]),
+        "from a full segment": bytes([2, 0, 4]) + bytes(small + [START_HERE] + small),
+        "from behind a header": two + bytes(large + [SEGMENT, START_HERE] + small),
+        "first file removed": in_second + bytes([REMOVE]),
+        "too many files removed": in_second + bytes([REMOVE, REMOVE]),
+        "removed without a start": started + bytes([REMOVE]),
+        "torn behind the start": started + bytes([FLIP]) + at(1, BLOCK + 30) + b"\1",
+        "bad before the start": started + bytes([FLIP]) + at(0, BLOCK + 30) + b"\1",
+        "bad file before the start": in_second + bytes([FLIP]) + at(0, BLOCK + 30) + b"\1",
+        "bad last group before the start": two + bytes(small * 2 + [START_HERE, FLIP]) +
+                                           at(0, 2 * BLOCK + 30) + b"\1",
+        "ends before the start": two + bytes(small * 2 + [START_HERE, CLEAR]) + at(0, 2 * BLOCK) +
+                                 struct.pack("<H", BLOCK),
+        "header lost before the start": two + bytes(small * 2 + [START_HERE, CLEAR]) + at(0, 0) +
+                                        struct.pack("<H", BLOCK),
+        "refused behind the start": started + bytes([REFUSE, 38]),
+        "closed from a start": bytes([0x84, 4, 4]) + started[3:],
+        "closed too late": bytes([0x84, 4, 4]) + bytes(small + [END_LIE, 1, 3]),
+        "closed too early": bytes([0x84, 4, 4]) + bytes(small + [END_LIE, 1, 1]),
+        "closed with another group": bytes([0x84, 4, 4]) + bytes(small + [END_LIE, 2, 3]),
+        "closed before the start": bytes([0x84, 4, 4]) + bytes(small + [END_LIE, 0]) +
+                                   bytes(small + [START_HERE]) + bytes(small),
+        "closed and emptied": bytes([0x84, 4, 4]) + bytes(large * 2 + [CUT, 1]) + struct.pack("<H", 0),
+    }
+    for field in range(7):
+        scripts[f"start lies {field}"] = two + bytes(small * 2 + [START_LIE, 1 << field, 3] + small)
+        scripts[f"start lies {field} behind a header"] = two + bytes(
+            large + [SEGMENT, START_LIE, 1 << field, 3] + small)
     for name, script in scripts.items():
         add("fuzz_log_reader", name, script)
+
+
+# ---- snapshots ---------------------------------------------------------------------------------
+
+ENTRIES, FOOTER, SNAPSHOT_FLIP, SNAPSHOT_POKE, SNAPSHOT_COPY, SNAPSHOT_CUT, SNAPSHOT_REPAIR, \
+    SNAPSHOT_OTHER = range(8)
+
+
+def poke(offset, number):
+    return struct.pack("<BHB", SNAPSHOT_POKE, offset, 0xf0) + struct.pack("<Q", number)
+
+
+def snapshot_seeds():
+    base = bytes([0, 0])
+    later = bytes([0x86, 1])
+    few = bytes([ENTRIES, 2])            # three entries of 8 bytes
+    many = bytes([ENTRIES, 31 | 5 << 5])  # 32 of 256 bytes: three blocks of the disk
+    end = bytes([FOOTER, 9])
+    whole = later + few + few + end      # blocks 1, 2 and the footer 3
+    scripts = {
+        "nothing": b"",
+        "header only": later,
+        "empty": base + end,
+        "base": base + few + end,
+        "whole": whole,
+        "large": later + many + few + end,
+        "without footer": later + few,
+        "cut in the header": whole + struct.pack("<BH", SNAPSHOT_CUT, 100),
+        "cut behind the header": whole + struct.pack("<BH", SNAPSHOT_CUT, BLOCK),
+        "cut in a block": later + many + struct.pack("<BH", SNAPSHOT_CUT, 2 * BLOCK),
+        "longer": whole + struct.pack("<BH", SNAPSHOT_CUT, 5 * BLOCK),
+        "header changed": whole + struct.pack("<BHB", SNAPSHOT_FLIP, 70, 1),
+        "block changed": whole + struct.pack("<BHB", SNAPSHOT_FLIP, BLOCK + 70, 1),
+        "padding changed": whole + struct.pack("<BHB", SNAPSHOT_FLIP, BLOCK + 900, 1),
+        "footer changed": whole + struct.pack("<BHB", SNAPSHOT_FLIP, 3 * BLOCK + 70, 1),
+        "block twice": whole + bytes([SNAPSHOT_COPY, 2 | 1 << 3]),
+        "block elsewhere": whole + bytes([SNAPSHOT_COPY, 1 | 2 << 3, SNAPSHOT_REPAIR, 1]),
+        "footer early": whole + bytes([SNAPSHOT_COPY, 2 | 3 << 3, SNAPSHOT_REPAIR, 2]),
+        "footer twice": whole + bytes([SNAPSHOT_COPY, 4 | 3 << 3]) +
+                        struct.pack("<BH", SNAPSHOT_CUT, 5 * BLOCK),
+        "other version": whole + bytes([SNAPSHOT_POKE]) + struct.pack("<HB", 16, 2) +
+                         bytes([SNAPSHOT_REPAIR, 0]),
+        "unknown bytes": whole + poke(136, 1) + bytes([SNAPSHOT_REPAIR, 0]),
+        "entries cut": whole + bytes([SNAPSHOT_POKE]) + struct.pack("<HB", BLOCK + 64, 32) +
+                       bytes([SNAPSHOT_REPAIR, 1]),
+        "padding": whole + bytes([SNAPSHOT_POKE]) + struct.pack("<HB", BLOCK + 500, 1) +
+                   bytes([SNAPSHOT_REPAIR, 1]),
+    }
+    for bit in range(4):
+        scripts[f"other {bit}"] = whole + bytes([SNAPSHOT_OTHER, 1 << bit])
+    for offset in (56, 64, 72, 80, 88, 96, 104, 112):
+        for number in (0, 1, 2, BLOCK, 1 << 63):
+            scripts[f"header {offset} {number}"] = whole + poke(offset, number) + \
+                bytes([SNAPSHOT_REPAIR, 0])
+    for offset in (24, 32, 40, 48, 56):
+        for number in (0, 1, 2, 16 | 2 << 32, 16 | 3 << 32, 32 | 3 << 32, 1 << 20, 0xffffffff):
+            scripts[f"block {offset} {number}"] = whole + poke(2 * BLOCK + offset, number) + \
+                bytes([SNAPSHOT_REPAIR, 2])
+    for offset in (64, 96, 104, 112):
+        scripts[f"footer {offset}"] = whole + poke(3 * BLOCK + offset, 7) + \
+            bytes([SNAPSHOT_REPAIR, 3])
+    for name, script in scripts.items():
+        add("fuzz_snapshot", name, script)
 
 
 # ---- state -----------------------------------------------------------------------------------
@@ -406,6 +503,7 @@ def main():
     text_seeds()
     manifest_seeds()
     log_seeds()
+    snapshot_seeds()
     client_seeds(frames)
     record_seeds()
     request_seeds(frames)
