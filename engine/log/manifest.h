@@ -51,7 +51,7 @@ struct log_manifest {
  * because snapshots stand for them. */
 static inline bool log_manifest_needs_snapshots(const struct log_manifest *manifest)
 {
-    return manifest->era_count > 0 && manifest->eras[0].number > 1;
+    return manifest->eras[0].number > 1;
 }
 
 /* Writes the text (room for LOG_MANIFEST_BYTES_MAX) and returns its length. `version` is

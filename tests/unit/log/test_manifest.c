@@ -180,6 +180,8 @@ Test(manifest, with_other_ends_than_a_closed_era_has_cores_is_refused)
         "end 0 lsn 5 chain " CHAIN "\nend 1 lsn 5 chain 0123456789ABCDEF\n",
         "end 0 lsn 5 chain " CHAIN "\nend 1 lsn 5 chain " CHAIN " \n",
         "end 0 lsn 5 chain " CHAIN "\nend 1 lsn 5\n",
+        "end 0 lsn 5 chain " CHAIN "\nend 1 LSN 5 chain " CHAIN "\n",
+        "end 0 lsn 5 chain " CHAIN "\nEnd 1 lsn 5 chain " CHAIN "\n",
     };
     char body[512];
     cr_expect_null(decode_body(START "era 1 cores 2\nend 0 lsn 5 chain " CHAIN

@@ -222,3 +222,11 @@ Test(reader_closed, a_position_behind_the_end_is_damage)
     cr_expect_eq(read_closed(&start), 0);
     cr_expect_eq(end->status, LOG_GOOD, "%s", end->reason);
 }
+
+Test(reader_closed, a_position_in_a_segment_that_begins_behind_the_end_is_damage)
+{
+    const struct log_position start = log_builder_position(builder);
+    closed = ends[1];
+    cr_expect_eq(read_closed(&start), 0);
+    expect_damage(1, BLOCK, "behind the end of the log that MANIFEST names");
+}

@@ -513,6 +513,29 @@ Test(reader_start, a_segment_of_another_history_is_damage)
     expect_damage(1, 0, "number does not follow");
 }
 
+/* Of the first group in the segment any number is believed, until the position is reached; but not
+ * of the next one. */
+Test(reader_start, a_group_before_the_position_with_a_number_that_does_not_follow_is_damage)
+{
+    uint8_t *groups = builder->bytes[1];
+    for (uint32_t block = 1; block <= 2; block++) {
+        struct log_group_header header;
+        uint64_t checksum;
+        uint64_t seed = bytes_get_u64(groups + 40) ^ bytes_get_u64(groups + 48) ^ block * BLOCK;
+        uint8_t whole[LOG_GROUP_HEADER_BYTES];
+        uint8_t *group = groups + block * BLOCK;
+        memcpy(whole, group, sizeof whole);
+        cr_assert_null(log_group_header_decode(group, seed, &header, &checksum));
+        header.group_number++;
+        log_group_header_encode(&header, seed, group);
+        read_from(&positions[4 + block]);
+        expect_damage(1, 2 * BLOCK,
+                      block == 1 ? "a group with another number stands here"
+                                 : "number does not follow");
+        memcpy(group, whole, sizeof whole);
+    }
+}
+
 Test(reader_start, a_segment_of_another_version_is_told_apart)
 {
     uint8_t *block = builder->bytes[1];

@@ -561,6 +561,7 @@ Test(snapshot, block_that_says_something_impossible_is_damaged)
         {2, 32, 77, "chain"},
         {1, 32, 0, "chain"},
         {2, 40, 0, "do not fit each other"},
+        {2, 40, 5 * LOG_SNAPSHOT_ENTRY_BYTES_MAX + 8, "do not fit each other"},
         {2, 40, 5 * 24 + 4, "do not fill it"},
         {2, 40, 4 * 24, "padding"},
         {2, 40, 5 * 24 + 8, "do not fill it"},
