@@ -1,52 +1,15 @@
-#include "timer/timer.h"
+#include "timer/state.h"
 
-#include "base/assert.h"
 #include "base/memory.h"
 
 #include <stdlib.h>
 
-/* Lanes are circular lists through one array of nodes. Nodes 1 .. TIMER_LANE_COUNT are the lanes'
- * own links, the slots' nodes come after them. Node 0 is nobody's, so that zeroed memory reads as
- * "not set" and a slot's page is touched only when the slot is used.
- *
- * A lane belongs to one duration while it holds anything. A slot whose duration finds no lane, or
+/* A lane belongs to one duration while it holds anything. A slot whose duration finds no lane, or
  * whose deadline comes before its lane's last one, waits in the heap.
  *
  * Insertion order without a stored order: of two equal deadlines the one with the longer duration
  * was made first; within a duration a lane is first-in first-out, and what the heap holds of a
  * duration was made before that duration got its lane. Only heap entries carry a number. */
-
-enum {
-    NODE_FIRST_LANE = 1,
-    NODE_FIRST_SLOT = NODE_FIRST_LANE + TIMER_LANE_COUNT,
-};
-#define NODE_IN_HEAP UINT32_MAX /* as `next`; `previous` is then the index in the heap */
-
-struct node {
-    uint64_t deadline_ms;
-    uint32_t next; /* 0 = not set */
-    uint32_t previous;
-};
-_Static_assert(sizeof(struct node) == 16, "the header promises 16 bytes per slot");
-_Static_assert(TIMER_LANE_COUNT == 32, "one bit per lane in lanes_used");
-
-struct heap_entry {
-    uint64_t deadline_ms;
-    uint64_t duration_ms;
-    uint64_t order;
-    uint32_t node;
-};
-
-struct timer {
-    struct node *nodes;
-    struct heap_entry *heap;
-    uint64_t heap_order; /* of the next entry */
-    uint32_t heap_count;
-    uint32_t slot_count;
-    uint32_t set_count;
-    uint32_t lanes_used;
-    uint64_t lane_duration_ms[TIMER_LANE_COUNT];
-};
 
 static size_t nodes_bytes(uint32_t slot_count)
 {
@@ -82,12 +45,6 @@ void timer_close(struct timer **timer)
     memory_unmap(closing->nodes, nodes_bytes(closing->slot_count));
     memory_unmap(closing->heap, heap_bytes(closing->slot_count));
     free(closing);
-}
-
-static struct node *slot_node(const struct timer *timer, uint32_t slot)
-{
-    hf_assert(slot < timer->slot_count);
-    return &timer->nodes[slot + NODE_FIRST_SLOT];
 }
 
 /* ---- heap ---- */
@@ -140,6 +97,7 @@ static void heap_sift_down(struct timer *timer, uint32_t index, struct heap_entr
 static void heap_insert(struct timer *timer, uint32_t node, uint64_t deadline_ms,
                         uint64_t duration_ms)
 {
+    timer->nodes[node].deadline_ms = deadline_ms;
     struct heap_entry entry = {
         .deadline_ms = deadline_ms,
         .duration_ms = duration_ms,
@@ -163,8 +121,7 @@ static void heap_remove(struct timer *timer, uint32_t index)
 
 /* ---- lanes ---- */
 
-/* The lane of this duration, an empty one made its own, or TIMER_LANE_COUNT when all are taken. */
-static uint32_t lane_for(struct timer *timer, uint64_t duration_ms)
+uint32_t timer_lane_for(struct timer *timer, uint64_t duration_ms)
 {
     for (uint32_t used = timer->lanes_used; used != 0; used &= used - 1) {
         uint32_t lane = (uint32_t)__builtin_ctz(used);
@@ -189,8 +146,8 @@ static bool lane_push(struct timer *timer, uint32_t lane, uint32_t node, uint64_
     uint32_t tail = timer->nodes[link].previous;
     if (tail != link && timer->nodes[tail].deadline_ms > deadline_ms)
         return false;
-    timer->nodes[node].next = link;
-    timer->nodes[node].previous = tail;
+    timer->nodes[node] =
+        (struct node){.deadline_ms = deadline_ms, .lane = lane, .next = link, .previous = tail};
     timer->nodes[tail].next = node;
     timer->nodes[link].previous = node;
     return true;
@@ -210,15 +167,33 @@ static void lane_remove(struct timer *timer, struct node *node)
 
 /* ---- the timer ---- */
 
+void timer_link(struct timer *timer, uint32_t slot, uint64_t deadline_ms, uint64_t duration_ms)
+{
+    uint32_t number = slot + NODE_FIRST_SLOT;
+    uint32_t lane = timer_lane_for(timer, duration_ms);
+    if (lane == TIMER_LANE_COUNT || !lane_push(timer, lane, number, deadline_ms))
+        heap_insert(timer, number, deadline_ms, duration_ms);
+}
+
+static void note(struct timer *timer, uint32_t slot, struct node *node, uint64_t deadline_ms,
+                 uint64_t duration_ms)
+{
+    node->deadline_ms = deadline_ms;
+    node_note_duration(node, duration_ms);
+    if (slot >= timer->load_slot_end)
+        timer->load_slot_end = slot + 1;
+}
+
 void timer_insert(struct timer *timer, uint32_t slot, uint64_t deadline_ms, uint64_t duration_ms)
 {
     struct node *node = slot_node(timer, slot);
     hf_assert(node->next == 0);
-    uint32_t number = slot + NODE_FIRST_SLOT;
-    node->deadline_ms = deadline_ms;
-    uint32_t lane = lane_for(timer, duration_ms);
-    if (lane == TIMER_LANE_COUNT || !lane_push(timer, lane, number, deadline_ms))
-        heap_insert(timer, number, deadline_ms, duration_ms);
+    hf_assert(deadline_ms <= TIMER_DEADLINE_MS_MAX);
+    hf_assert(duration_ms <= deadline_ms);
+    if (timer->is_loading)
+        note(timer, slot, node, deadline_ms, duration_ms);
+    else
+        timer_link(timer, slot, deadline_ms, duration_ms);
     timer->set_count++;
 }
 
@@ -226,10 +201,12 @@ void timer_cancel(struct timer *timer, uint32_t slot)
 {
     struct node *node = slot_node(timer, slot);
     hf_assert(node->next != 0);
-    if (node->next == NODE_IN_HEAP)
-        heap_remove(timer, node->previous);
-    else
-        lane_remove(timer, node);
+    if (!timer->is_loading) {
+        if (node->next == NODE_IN_HEAP)
+            heap_remove(timer, node->previous);
+        else
+            lane_remove(timer, node);
+    }
     node->next = 0;
     timer->set_count--;
 }
@@ -237,6 +214,7 @@ void timer_cancel(struct timer *timer, uint32_t slot)
 /* The node with the earliest deadline, or 0 when none is set. */
 static uint32_t first_node(const struct timer *timer)
 {
+    hf_assert(!timer->is_loading);
     uint32_t first = 0;
     uint64_t first_deadline_ms = 0;
     uint64_t first_duration_ms = 0;
@@ -272,6 +250,23 @@ uint64_t timer_next_ms(const struct timer *timer)
 {
     uint32_t first = first_node(timer);
     return first == 0 ? UINT64_MAX : timer->nodes[first].deadline_ms;
+}
+
+uint64_t timer_deadline_ms(const struct timer *timer, uint32_t slot)
+{
+    hf_assert(timer_is_set(timer, slot));
+    return slot_node(timer, slot)->deadline_ms;
+}
+
+uint64_t timer_made_ms(const struct timer *timer, uint32_t slot)
+{
+    const struct node *node = slot_node(timer, slot);
+    hf_assert(node->next != 0);
+    if (timer->is_loading)
+        return node->deadline_ms - node_noted_duration(node);
+    if (node->next == NODE_IN_HEAP)
+        return node->deadline_ms - timer->heap[node->previous].duration_ms;
+    return node->deadline_ms - timer->lane_duration_ms[node->lane];
 }
 
 void timer_prefetch(const struct timer *timer, uint32_t slot)

@@ -270,3 +270,24 @@ Test(timer, random_use_while_time_goes_back_comes_out_by_deadline_and_making)
     }
     timer_close(&timer);
 }
+
+/* ---- when a deadline was made ---- */
+
+Test(timer, tells_of_slots_in_lanes_and_in_the_heap_when_their_deadline_was_made)
+{
+    enum { COUNT = TIMER_LANE_COUNT + 5 };
+    struct timer *timer = timer_open(COUNT + 1);
+    for (uint32_t slot = 0; slot < COUNT; slot++)
+        timer_insert(timer, slot, 5000 + slot, 100 + 2 * slot);
+    timer_insert(timer, COUNT, TIMER_DEADLINE_MS_MAX, TIMER_DEADLINE_MS_MAX);
+    timer_cancel(timer, 0);
+    timer_insert(timer, 0, 4000, 102); /* before the last one in its lane */
+    for (uint32_t slot = 1; slot < COUNT; slot++) {
+        cr_expect_eq(timer_deadline_ms(timer, slot), 5000 + slot);
+        cr_expect_eq(timer_made_ms(timer, slot), 4900 - slot);
+    }
+    cr_expect_eq(timer_made_ms(timer, 0), 3898);
+    cr_expect_eq(timer_deadline_ms(timer, COUNT), TIMER_DEADLINE_MS_MAX);
+    cr_expect_eq(timer_made_ms(timer, COUNT), 0);
+    timer_close(&timer);
+}
