@@ -5,12 +5,13 @@
 
 const char stock_check_full[] = "a table is full";
 
-static const char *check_item_created(const struct stock *stock, struct stock_record *record)
+static const char *check_item_created(const struct stock *stock, struct stock_record *record,
+                                      uint64_t hash)
 {
     const struct stock_item_settings *settings = &record->item;
     if (settings_invalid_field(settings) != STOCK_FIELD_NONE)
         return "item settings are out of range";
-    if (item_find(stock, settings->item_id, item_hash(stock, settings->item_id)) != STOCK_SLOT_NONE)
+    if (item_find(stock, settings->item_id, hash) != STOCK_SLOT_NONE)
         return "item exists already";
     if (slab_is_full(&stock->items))
         return stock_check_full;
@@ -18,12 +19,13 @@ static const char *check_item_created(const struct stock *stock, struct stock_re
     return NULL;
 }
 
-static const char *check_item_updated(const struct stock *stock, struct stock_record *record)
+static const char *check_item_updated(const struct stock *stock, struct stock_record *record,
+                                      uint64_t hash)
 {
     const struct stock_item_settings *settings = &record->item;
     if (settings_invalid_field(settings) != STOCK_FIELD_NONE)
         return "item settings are out of range";
-    record->item_slot = item_find(stock, settings->item_id, item_hash(stock, settings->item_id));
+    record->item_slot = item_find(stock, settings->item_id, hash);
     if (record->item_slot == STOCK_SLOT_NONE)
         return "update of an unknown item";
     const struct item *item = item_at(stock, record->item_slot);
@@ -34,16 +36,16 @@ static const char *check_item_updated(const struct stock *stock, struct stock_re
     return NULL;
 }
 
-static const char *check_buyer(const struct stock *stock, const struct stock_record *record)
+static const char *check_buyer(const struct stock *stock, struct stock_record *record)
 {
     const struct stock_hold_event *event = &record->hold;
+    record->buyer_slot = STOCK_SLOT_NONE;
     if (event->buyer_id == 0)
         return NULL;
-    uint64_t hash = buyer_hash(stock, event->item_id, event->buyer_id);
-    uint32_t slot = buyer_find(stock, record->item_slot, event->buyer_id, hash);
-    if (slot == STOCK_SLOT_NONE)
+    record->buyer_slot = buyer_find(stock, record->item_slot, event->buyer_id, record->buyer_hash);
+    if (record->buyer_slot == STOCK_SLOT_NONE)
         return slab_is_full(&stock->buyers) ? stock_check_full : NULL;
-    const struct buyer *buyer = buyer_at(stock, slot);
+    const struct buyer *buyer = buyer_at(stock, record->buyer_slot);
     if ((uint64_t)buyer->units_held + buyer->units_sold + event->quantity > BUYER_UNITS_MAX)
         return "buyer has more units than can be counted";
     return NULL;
@@ -112,17 +114,17 @@ static const char *check_change(const struct stock *stock, struct stock_record *
     return NULL;
 }
 
-static const char *check_hold_event(const struct stock *stock, struct stock_record *record)
+static const char *check_hold_event(const struct stock *stock, struct stock_record *record,
+                                    uint64_t hash)
 {
     const struct stock_hold_event *event = &record->hold;
-    record->item_slot = item_find(stock, event->item_id, item_hash(stock, event->item_id));
+    record->item_slot = item_find(stock, event->item_id, hash);
     if (record->item_slot == STOCK_SLOT_NONE)
         return "event of an unknown item";
     if (id128_is_zero(event->reservation_id))
         return "reservation without an id";
-    uint64_t hash = reservation_hash(stock, event->item_id, event->reservation_id);
     record->reservation_slot =
-        reservation_find(stock, record->item_slot, event->reservation_id, hash);
+        reservation_find(stock, record->item_slot, event->reservation_id, record->reservation_hash);
     bool known = record->reservation_slot != STOCK_SLOT_NONE;
     if (record->type == STOCK_RECORD_HELD)
         return known ? "reservation exists already"
@@ -130,23 +132,44 @@ static const char *check_hold_event(const struct stock *stock, struct stock_reco
     return known ? check_change(stock, record) : "event of an unknown reservation";
 }
 
-const char *stock_check(const struct stock *stock, struct stock_record *record)
+bool record_is_of_item(const struct stock_record *record)
+{
+    return record->type == STOCK_RECORD_ITEM_CREATED || record->type == STOCK_RECORD_ITEM_UPDATED;
+}
+
+uint64_t record_hash_keys(const struct stock *stock, struct stock_record *record)
+{
+    const struct stock_hold_event *event = &record->hold;
+    if (record_is_of_item(record))
+        return item_hash(stock, record->item.item_id);
+    record->reservation_hash = reservation_hash(stock, event->item_id, event->reservation_id);
+    if (record->type == STOCK_RECORD_HELD)
+        record->buyer_hash = buyer_hash(stock, event->item_id, event->buyer_id);
+    return item_hash(stock, event->item_id);
+}
+
+const char *check_hashed(const struct stock *stock, struct stock_record *record, uint64_t hash)
 {
     if (record->time_ms > STOCK_TIME_MS_MAX)
         return "time is out of range";
     switch (record->type) {
     case STOCK_RECORD_ITEM_CREATED:
-        return check_item_created(stock, record);
+        return check_item_created(stock, record, hash);
     case STOCK_RECORD_ITEM_UPDATED:
-        return check_item_updated(stock, record);
+        return check_item_updated(stock, record, hash);
     case STOCK_RECORD_HELD:
     case STOCK_RECORD_CONFIRMED:
     case STOCK_RECORD_CANCELLED:
     case STOCK_RECORD_EXTENDED:
     case STOCK_RECORD_EXPIRED:
     case STOCK_RECORD_FORGOTTEN:
-        return check_hold_event(stock, record);
+        return check_hold_event(stock, record, hash);
     default:
         return "unknown type of record";
     }
+}
+
+const char *stock_check(const struct stock *stock, struct stock_record *record)
+{
+    return check_hashed(stock, record, record_hash_keys(stock, record));
 }

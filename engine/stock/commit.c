@@ -8,18 +8,17 @@
 
 /* ---- what a buyer has ---- */
 
-static uint32_t buyer_acquire(struct stock *stock, uint32_t item_slot, uint64_t item_id,
-                              uint64_t buyer_id)
+static uint32_t buyer_acquire(struct stock *stock, const struct stock_record *record)
 {
-    uint64_t hash = buyer_hash(stock, item_id, buyer_id);
-    uint32_t slot = buyer_find(stock, item_slot, buyer_id, hash);
-    if (slot != STOCK_SLOT_NONE)
-        return slot;
-    slot = slab_take(&stock->buyers);
-    struct buyer *buyer = buyer_at(stock, slot);
-    buyer->item_slot = item_slot;
-    buyer->buyer_id = buyer_id;
-    index_insert(&stock->buyer_index, hash, slot);
+    uint32_t slot = record->buyer_slot;
+    if (slot == STOCK_SLOT_NONE) {
+        slot = slab_take(&stock->buyers);
+        *buyer_at(stock, slot) =
+            (struct buyer){.item_slot = record->item_slot, .buyer_id = record->hold.buyer_id};
+        index_insert(&stock->buyer_index, record->buyer_hash, slot);
+    }
+    hf_assert(buyer_at(stock, slot)->buyer_id == record->hold.buyer_id);
+    hf_assert(buyer_at(stock, slot)->item_slot == record->item_slot);
     return slot;
 }
 
@@ -34,13 +33,12 @@ static void buyer_release_if_empty(struct stock *stock, uint32_t slot)
 }
 
 static void buyer_hold_begins(struct stock *stock, struct reservation *reservation,
-                              uint64_t item_id)
+                              const struct stock_record *record)
 {
     reservation->buyer_slot = STOCK_SLOT_NONE;
     if (reservation->buyer_id == 0)
         return;
-    reservation->buyer_slot =
-        buyer_acquire(stock, reservation->item_slot, item_id, reservation->buyer_id);
+    reservation->buyer_slot = buyer_acquire(stock, record);
     struct buyer *buyer = buyer_at(stock, reservation->buyer_slot);
     buyer->units_held += (uint32_t)reservation->quantity;
     buyer->open_holds++;
@@ -65,7 +63,7 @@ static void buyer_hold_ends(struct stock *stock, struct reservation *reservation
 
 /* ---- reservations ---- */
 
-static uint64_t *count_of_ended(struct stock *stock, uint8_t state)
+uint64_t *count_of_ended(struct stock *stock, uint8_t state)
 {
     switch (state) {
     case STOCK_STATE_CONFIRMED:
@@ -107,9 +105,8 @@ static void commit_held(struct stock *stock, struct item *item, const struct sto
         .sequence = event->sequence,
         .state = STOCK_STATE_HELD,
     };
-    uint64_t hash = reservation_hash(stock, event->item_id, event->reservation_id);
-    index_insert(&stock->reservation_index, hash, slot);
-    buyer_hold_begins(stock, reservation, event->item_id);
+    index_insert(&stock->reservation_index, record->reservation_hash, slot);
+    buyer_hold_begins(stock, reservation, record);
     timer_insert(stock->timer, slot, event->expires_ms, event->expires_ms - record->time_ms);
     item->held += event->quantity;
     item->next_sequence++;
@@ -185,6 +182,8 @@ static void commit_item_updated(struct item *item, const struct stock_record *re
 
 void stock_commit(struct stock *stock, const struct stock_record *record)
 {
+    if (stock->save.page != NULL)
+        save_ahead(stock, record);
     if (record->type == STOCK_RECORD_ITEM_CREATED)
         commit_item_created(stock, record);
     hf_assert(record->item_slot < stock->items.used_count);

@@ -12,6 +12,7 @@ struct decision {
     const struct stock_request *request;
     uint64_t now_ms;
     uint32_t item_slot;
+    uint32_t buyer_slot; /* of a new hold's buyer who has units already */
     struct stock_reply *reply;
     struct stock_record *record;
 };
@@ -75,16 +76,18 @@ static bool units_allow(const struct item *item, uint32_t quantity, enum stock_c
 }
 
 /* The rules for this buyer, and room in the tables. */
-static bool buyer_allows(const struct decision *decision, const struct item *item,
+static bool buyer_allows(struct decision *decision, const struct item *item,
                          enum stock_code *code_out)
 {
     static const struct buyer nothing;
     const struct stock *stock = decision->stock;
     const struct stock_request *request = decision->request;
     const struct stock_item_settings *settings = &item->settings;
+    decision->buyer_slot = STOCK_SLOT_NONE;
     if (request->buyer_id == 0)
         return true;
     uint32_t slot = buyer_find(stock, decision->item_slot, request->buyer_id, request->buyer_hash);
+    decision->buyer_slot = slot;
     const struct buyer *buyer = slot == STOCK_SLOT_NONE ? &nothing : buyer_at(stock, slot);
     uint64_t units = (uint64_t)buyer->units_held + buyer->units_sold + request->quantity;
     uint64_t units_max = settings->buyer_limit != 0 ? settings->buyer_limit : BUYER_UNITS_MAX;
@@ -115,6 +118,9 @@ static void hold(struct decision *decision, const struct item *item)
                  .quantity = request->quantity},
         .item_slot = decision->item_slot,
         .reservation_slot = slab_next(&decision->stock->reservations),
+        .buyer_slot = decision->buyer_slot,
+        .buyer_hash = request->buyer_hash,
+        .reservation_hash = request->reservation_hash,
     };
     struct stock_reply *reply = decision->reply;
     reply->state = STOCK_STATE_HELD;

@@ -1,5 +1,7 @@
+#include "stock/entry.h"
 #include "stock/state.h"
 
+#include "base/assert.h"
 #include "base/bytes.h"
 
 #include <string.h>
@@ -26,10 +28,11 @@ static uint64_t fact_hash(const struct fact *fact, uint64_t seed)
     return checksum64(fact->bytes, fact->length, seed);
 }
 
-static uint64_t hash_item(const struct item *item)
+static uint64_t hash_item(const struct stock_item_entry *item)
 {
     const struct stock_item_settings *settings = &item->settings;
-    struct fact fact = {.length = 0};
+    struct fact fact;
+    fact.length = 0;
     put(&fact, settings->item_id);
     put(&fact, (uint64_t)settings->stock);
     put(&fact, settings->buyer_limit);
@@ -48,27 +51,30 @@ static uint64_t hash_item(const struct item *item)
     return fact_hash(&fact, SEED_ITEM);
 }
 
-static uint64_t hash_reservation(const struct stock *stock, const struct reservation *reservation)
+static uint64_t hash_reservation(const struct stock_reservation_entry *reservation)
 {
-    struct fact fact = {.length = 0};
-    put(&fact, item_at(stock, reservation->item_slot)->settings.item_id);
-    put(&fact, reservation->id.high);
-    put(&fact, reservation->id.low);
-    put(&fact, reservation->buyer_id);
-    put(&fact, reservation->user_data);
-    put(&fact, reservation->quantity);
-    put(&fact, reservation->quantity_confirmed);
+    const struct stock_hold_event *hold = &reservation->hold;
+    struct fact fact;
+    fact.length = 0;
+    put(&fact, hold->item_id);
+    put(&fact, hold->reservation_id.high);
+    put(&fact, hold->reservation_id.low);
+    put(&fact, hold->buyer_id);
+    put(&fact, hold->user_data);
+    put(&fact, hold->quantity);
+    put(&fact, hold->quantity_confirmed);
     put(&fact, reservation->state);
-    put(&fact, reservation->sequence);
+    put(&fact, hold->sequence);
     put(&fact, reservation->created_ms);
-    put(&fact, reservation->expires_ms);
+    put(&fact, hold->expires_ms);
     return fact_hash(&fact, SEED_RESERVATION);
 }
 
-static uint64_t hash_buyer(const struct stock *stock, const struct buyer *buyer)
+static uint64_t hash_buyer(const struct stock_buyer_entry *buyer)
 {
-    struct fact fact = {.length = 0};
-    put(&fact, item_at(stock, buyer->item_slot)->settings.item_id);
+    struct fact fact;
+    fact.length = 0;
+    put(&fact, buyer->item_id);
     put(&fact, buyer->buyer_id);
     put(&fact, buyer->units_held);
     put(&fact, buyer->units_sold);
@@ -76,20 +82,38 @@ static uint64_t hash_buyer(const struct stock *stock, const struct buyer *buyer)
     return fact_hash(&fact, SEED_BUYER);
 }
 
+uint64_t stock_entry_hash(const struct stock_entry *entry)
+{
+    switch (entry->type) {
+    case STOCK_ENTRY_ITEM:
+        return hash_item(&entry->item);
+    case STOCK_ENTRY_BUYER:
+        return hash_buyer(&entry->buyer);
+    default:
+        hf_assert(entry->type == STOCK_ENTRY_RESERVATION);
+        return hash_reservation(&entry->reservation);
+    }
+}
+
 uint64_t stock_hash(const struct stock *stock)
 {
     uint64_t sum = 0;
-    for (uint32_t slot = 0; slot < stock->items.used_count; slot++)
-        sum += hash_item(item_at(stock, slot));
+    struct stock_entry entry;
+    for (uint32_t slot = 0; slot < stock->items.used_count; slot++) {
+        item_entry(stock, slot, &entry);
+        sum += stock_entry_hash(&entry);
+    }
     for (uint32_t slot = 0; slot < stock->reservations.touched_count; slot++) {
-        const struct reservation *reservation = reservation_at(stock, slot);
-        if (reservation->state != STOCK_STATE_NONE)
-            sum += hash_reservation(stock, reservation);
+        if (reservation_at(stock, slot)->state == STOCK_STATE_NONE)
+            continue;
+        reservation_entry(stock, slot, &entry);
+        sum += stock_entry_hash(&entry);
     }
     for (uint32_t slot = 0; slot < stock->buyers.touched_count; slot++) {
-        const struct buyer *buyer = buyer_at(stock, slot);
-        if (buyer->buyer_id != 0)
-            sum += hash_buyer(stock, buyer);
+        if (buyer_at(stock, slot)->buyer_id == 0)
+            continue;
+        buyer_entry(stock, slot, &entry);
+        sum += stock_entry_hash(&entry);
     }
     return sum;
 }

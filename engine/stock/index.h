@@ -58,9 +58,22 @@ static inline uint32_t index_next(const struct index *index, uint64_t hash, uint
     }
 }
 
+/* The slot that most likely has the key, or INDEX_SLOT_NONE. */
+static inline uint32_t index_candidate(const struct index *index, uint64_t hash)
+{
+    uint32_t position = index_home(index, hash);
+    return index_next(index, hash, &position);
+}
+
+/* Where the search for a hash begins. */
+static inline const void *index_line(const struct index *index, uint64_t hash)
+{
+    return &index->words[index_home(index, hash)];
+}
+
 static inline void index_prefetch(const struct index *index, uint64_t hash)
 {
-    __builtin_prefetch(&index->words[index_home(index, hash)]);
+    __builtin_prefetch(index_line(index, hash));
 }
 
 #endif

@@ -84,16 +84,9 @@ static void prefetch_for_hold(const struct stock *stock, const struct stock_requ
         index_prefetch(&stock->buyer_index, row->buyer_hash);
 }
 
-/* The slot that most likely is the row's reservation. */
-static uint32_t candidate(const struct stock *stock, const struct stock_request *row)
-{
-    uint32_t position = index_home(&stock->reservation_index, row->reservation_hash);
-    return index_next(&stock->reservation_index, row->reservation_hash, &position);
-}
-
 static void prefetch_for_change(const struct stock *stock, const struct stock_request *row)
 {
-    uint32_t slot = candidate(stock, row);
+    uint32_t slot = index_candidate(&stock->reservation_index, row->reservation_hash);
     if (slot == INDEX_SLOT_NONE)
         return;
     __builtin_prefetch(reservation_at(stock, slot));
@@ -102,7 +95,7 @@ static void prefetch_for_change(const struct stock *stock, const struct stock_re
 
 static void prefetch_buyer(const struct stock *stock, const struct stock_request *row)
 {
-    uint32_t slot = candidate(stock, row);
+    uint32_t slot = index_candidate(&stock->reservation_index, row->reservation_hash);
     if (slot == INDEX_SLOT_NONE)
         return;
     uint32_t buyer_slot = reservation_at(stock, slot)->buyer_slot;

@@ -1,4 +1,4 @@
-#include "stock/record.h"
+#include "stock/layout.h"
 
 #include "stock/stock.h"
 
@@ -32,14 +32,7 @@
  *     64       SKU
  */
 
-enum {
-    RECORD_HEADER_BYTES = 16, /* length, type, time */
-    HOLD_RECORD_BYTES = 80,
-    ITEM_RECORD_BYTES_MIN = 64,
-    ITEM_FLAG_PAUSED = 1,
-};
-_Static_assert(HOLD_RECORD_BYTES % 8 == 0, "records are multiples of 8 bytes long");
-_Static_assert(ITEM_RECORD_BYTES_MIN + STOCK_SKU_BYTES_MAX <= STOCK_RECORD_BYTES_MAX, "items fit");
+enum { ITEM_FLAG_PAUSED = 1 };
 
 static bool type_is_item(int type)
 {
@@ -51,15 +44,14 @@ static bool type_is_hold(int type)
     return type >= STOCK_RECORD_HELD && type <= STOCK_RECORD_FORGOTTEN;
 }
 
-static uint32_t item_record_bytes(uint32_t sku_bytes)
+uint32_t layout_item_bytes(uint32_t sku_at, uint32_t sku_bytes)
 {
-    return ITEM_RECORD_BYTES_MIN + (sku_bytes + 7) / 8 * 8;
+    return sku_at + (sku_bytes + 7) / 8 * 8;
 }
 
-static uint32_t item_encode(const struct stock_item_settings *item, uint8_t *to)
+void layout_put_item(const struct stock_item_settings *item, uint32_t sku_at, uint8_t *to)
 {
     hf_assert(item->sku_bytes <= STOCK_SKU_BYTES_MAX);
-    uint32_t record_bytes = item_record_bytes(item->sku_bytes);
     to[3] = item->paused ? ITEM_FLAG_PAUSED : 0;
     bytes_put_u32(to + 4, item->sku_bytes); /* one byte and three zeros */
     bytes_put_u64(to + 16, item->item_id);
@@ -69,14 +61,12 @@ static uint32_t item_encode(const struct stock_item_settings *item, uint8_t *to)
     bytes_put_u64(to + 40, item->hold_ms);
     bytes_put_u64(to + 48, item->opens_at_ms);
     bytes_put_u64(to + 56, item->closes_at_ms);
-    memset(to + 64, 0, record_bytes - 64);
-    memcpy(to + 64, item->sku, item->sku_bytes);
-    return record_bytes;
+    memset(to + sku_at, 0, layout_item_bytes(sku_at, item->sku_bytes) - sku_at);
+    memcpy(to + sku_at, item->sku, item->sku_bytes);
 }
 
-static uint32_t hold_encode(const struct stock_hold_event *hold, uint8_t *to)
+void layout_put_hold(const struct stock_hold_event *hold, uint8_t *to)
 {
-    to[3] = 0;
     bytes_put_u32(to + 4, hold->quantity);
     bytes_put_u64(to + 16, hold->item_id);
     bytes_put_u64(to + 24, hold->reservation_id.high);
@@ -87,7 +77,19 @@ static uint32_t hold_encode(const struct stock_hold_event *hold, uint8_t *to)
     bytes_put_u64(to + 64, hold->user_data);
     bytes_put_u32(to + 72, hold->quantity_confirmed);
     bytes_put_u32(to + 76, 0);
-    return HOLD_RECORD_BYTES;
+}
+
+static uint32_t item_encode(const struct stock_item_settings *item, uint8_t *to)
+{
+    layout_put_item(item, LAYOUT_ITEM_BYTES_MIN, to);
+    return layout_item_bytes(LAYOUT_ITEM_BYTES_MIN, item->sku_bytes);
+}
+
+static uint32_t hold_encode(const struct stock_hold_event *hold, uint8_t *to)
+{
+    layout_put_hold(hold, to);
+    to[3] = 0;
+    return LAYOUT_HOLD_BYTES;
 }
 
 uint32_t stock_record_encode(const struct stock_record *record, uint8_t *to)
@@ -110,20 +112,21 @@ static bool is_zero(const uint8_t *bytes, uint32_t count)
     return true;
 }
 
-static const char *item_decode(const uint8_t *from, uint32_t from_bytes,
-                               struct stock_item_settings *item)
+const char *layout_get_item(const uint8_t *from, uint32_t from_bytes, uint32_t sku_at,
+                            struct stock_item_settings *item)
 {
-    if (from_bytes < ITEM_RECORD_BYTES_MIN)
-        return "item record is too short";
+    if (from_bytes < sku_at)
+        return "item is too short";
     uint32_t sku_bytes = from[4];
     if (sku_bytes > STOCK_SKU_BYTES_MAX)
         return "SKU is too long";
-    if (from_bytes != item_record_bytes(sku_bytes))
-        return "item record has the wrong length";
+    if (from_bytes != layout_item_bytes(sku_at, sku_bytes))
+        return "item has the wrong length";
     if ((from[3] & ~ITEM_FLAG_PAUSED) != 0)
-        return "item record has unknown flags";
-    if (!is_zero(from + 5, 3) || !is_zero(from + 64 + sku_bytes, from_bytes - 64 - sku_bytes))
-        return "item record has bytes set that must be zero";
+        return "item has unknown flags";
+    uint32_t sku_end = sku_at + sku_bytes;
+    if (!is_zero(from + 5, 3) || !is_zero(from + sku_end, from_bytes - sku_end))
+        return "item has bytes set that must be zero";
     memset(item, 0, sizeof *item);
     item->paused = from[3] == ITEM_FLAG_PAUSED;
     item->sku_bytes = (uint8_t)sku_bytes;
@@ -134,17 +137,14 @@ static const char *item_decode(const uint8_t *from, uint32_t from_bytes,
     item->hold_ms = bytes_get_u64(from + 40);
     item->opens_at_ms = bytes_get_u64(from + 48);
     item->closes_at_ms = bytes_get_u64(from + 56);
-    memcpy(item->sku, from + 64, sku_bytes);
+    memcpy(item->sku, from + sku_at, sku_bytes);
     return NULL;
 }
 
-static const char *hold_decode(const uint8_t *from, uint32_t from_bytes,
-                               struct stock_hold_event *hold)
+const char *layout_get_hold(const uint8_t *from, struct stock_hold_event *hold)
 {
-    if (from_bytes != HOLD_RECORD_BYTES)
-        return "hold record has the wrong length";
-    if (from[3] != 0 || !is_zero(from + 76, 4))
-        return "hold record has bytes set that must be zero";
+    if (!is_zero(from + 76, 4))
+        return "hold has bytes set that must be zero";
     hold->quantity = bytes_get_u32(from + 4);
     hold->item_id = bytes_get_u64(from + 16);
     hold->reservation_id.high = bytes_get_u64(from + 24);
@@ -157,10 +157,20 @@ static const char *hold_decode(const uint8_t *from, uint32_t from_bytes,
     return NULL;
 }
 
+static const char *hold_decode(const uint8_t *from, uint32_t from_bytes,
+                               struct stock_hold_event *hold)
+{
+    if (from_bytes != LAYOUT_HOLD_BYTES)
+        return "hold record has the wrong length";
+    if (from[3] != 0)
+        return "hold has bytes set that must be zero";
+    return layout_get_hold(from, hold);
+}
+
 const char *stock_record_decode(const uint8_t *from, uint32_t from_bytes,
                                 struct stock_record *record_out)
 {
-    if (from_bytes < RECORD_HEADER_BYTES)
+    if (from_bytes < LAYOUT_HEADER_BYTES)
         return "record is too short";
     if (bytes_get_u16(from) != from_bytes)
         return "record has another length than it says";
@@ -169,10 +179,13 @@ const char *stock_record_decode(const uint8_t *from, uint32_t from_bytes,
     record_out->lsn = 0;
     record_out->item_slot = STOCK_SLOT_NONE;
     record_out->reservation_slot = STOCK_SLOT_NONE;
+    record_out->buyer_slot = STOCK_SLOT_NONE;
+    record_out->buyer_hash = 0;
+    record_out->reservation_hash = 0;
     if (record_out->time_ms > STOCK_TIME_MS_MAX)
         return "time is out of range";
     if (type_is_item(record_out->type))
-        return item_decode(from, from_bytes, &record_out->item);
+        return layout_get_item(from, from_bytes, LAYOUT_ITEM_BYTES_MIN, &record_out->item);
     if (type_is_hold(record_out->type))
         return hold_decode(from, from_bytes, &record_out->hold);
     return "unknown type of record";

@@ -64,9 +64,13 @@ struct stock_record {
         struct stock_item_settings item;
         struct stock_hold_event hold;
     };
-    /* Where decide() found or will place things; hints for commit(), not encoded. */
+    /* Where decide() or check() found or will place things; hints for commit(), not encoded. */
     uint32_t item_slot;
     uint32_t reservation_slot;
+    /* only of HELD */
+    uint32_t buyer_slot; /* of a buyer who has units already */
+    uint64_t buyer_hash;
+    uint64_t reservation_hash;
 };
 
 /* Writes the record at `to` (room for STOCK_RECORD_BYTES_MAX) and returns its length, a multiple of

@@ -7,9 +7,12 @@
  *     buyer index -----------> buyers         (what one buyer has of one item, while there is any)
  *     timer: the slot of a reservation -> when it expires (held) or is forgotten (ended)
  *
- * A live reservation costs 64 bytes, 6 of index and 16 of timer; a buyer 24 and 6 of index. */
+ * A live reservation costs 64 bytes, 6 of index and 16 of timer; a buyer 24 and 6 of index. Saving
+ * costs one bit of each slot. */
 
 #include "stock/index.h"
+#include "stock/load.h"
+#include "stock/save.h"
 #include "stock/slab.h"
 #include "stock/stock.h"
 
@@ -56,6 +59,32 @@ _Static_assert(sizeof(struct buyer) == 24, "the memory of a sale with a million 
 /* The most that one buyer can have of one item: what a limit can name, and what a counter holds. */
 #define BUYER_UNITS_MAX UINT32_MAX
 
+/* The tables, in the order in which they are saved. */
+enum table { TABLE_ITEMS, TABLE_BUYERS, TABLE_RESERVATIONS, TABLE_COUNT };
+
+/* How far a save has come (save.c). */
+struct save {
+    struct stock_page *page; /* NULL: none is on */
+    enum table table;        /* the one that is being passed; TABLE_COUNT: everything is written */
+    uint32_t cursor;         /* the next slot of it */
+    uint32_t ends[TABLE_COUNT];     /* slots from here on were not used yet when the save began */
+    uint64_t *written[TABLE_COUNT]; /* bits of slots that were done ahead of their turn */
+    struct stock_saved saved;
+};
+
+/* What is known of the snapshot that is being loaded (load.c). */
+struct load {
+    bool is_on;
+    bool is_in_snapshot;
+    struct stock_wanted wanted;
+    struct stock_saved found; /* so far, wanted or not */
+    uint32_t first_item;      /* slot of the first item of this snapshot; later ones are its own */
+    /* What its items and buyers say of themselves, in the order in which they came. */
+    struct item_claim *item_claims;
+    struct buyer_claim *buyer_claims;
+    uint32_t buyer_claim_count;
+};
+
 struct stock {
     struct stock_options options;
     struct slab items;
@@ -68,6 +97,8 @@ struct stock {
     struct stock_counts counts; /* items and buyers are the slabs' to tell */
     uint64_t time_ms;
     uint64_t changed_lsn; /* of the last record committed, whatever its item */
+    struct save save;
+    struct load load;
 };
 
 static inline struct item *item_at(const struct stock *stock, uint32_t slot)
@@ -92,9 +123,34 @@ static inline int64_t item_available(const struct item *item)
     return item->settings.stock - (int64_t)(item->held + item->sold);
 }
 
+/* Reads memory for nothing but to have it in the cache. In a short loop of these the processor
+ * waits for many lines at once; of as many that are asked for by prefetching it leaves some out. */
+static inline void touch(const void *memory)
+{
+    (void)*(const volatile uint8_t *)memory;
+}
+
+static inline bool wanted_takes(struct stock_wanted wanted, uint64_t item_id)
+{
+    return wanted.is_wanted == NULL || wanted.is_wanted(wanted.context, item_id);
+}
+
+/* Where reservations that have ended in this state are counted. */
+uint64_t *count_of_ended(struct stock *stock, uint8_t state);
+
 uint64_t item_hash(const struct stock *stock, uint64_t item_id);
 uint64_t reservation_hash(const struct stock *stock, uint64_t item_id, struct id128 id);
 uint64_t buyer_hash(const struct stock *stock, uint64_t item_id, uint64_t buyer_id);
+
+/* Whether it is about an item; else it is an event of a hold. */
+bool record_is_of_item(const struct stock_record *record);
+
+/* Fills in the record's hashes of reservation and buyer, and returns its item's. */
+uint64_t record_hash_keys(const struct stock *stock, struct stock_record *record);
+
+/* stock_check() for a record that has them. */
+const char *check_hashed(const struct stock *stock, struct stock_record *record,
+                         uint64_t item_hash);
 
 /* The same of the key in a slot, for index_remove(); `context` is the stock. */
 uint64_t reservation_slot_hash(const void *context, uint32_t slot);
@@ -106,6 +162,24 @@ uint32_t reservation_find(const struct stock *stock, uint32_t item_slot, struct 
                           uint64_t hash);
 uint32_t buyer_find(const struct stock *stock, uint32_t item_slot, uint64_t buyer_id,
                     uint64_t hash);
+
+/* What is in a slot, as an entry. */
+void item_entry(const struct stock *stock, uint32_t slot, struct stock_entry *entry_out);
+void buyer_entry(const struct stock *stock, uint32_t slot, struct stock_entry *entry_out);
+void reservation_entry(const struct stock *stock, uint32_t slot, struct stock_entry *entry_out);
+
+/* Returns 0, or -1 when memory is refused. */
+int save_init(struct stock *stock);
+void save_deinit(struct stock *stock);
+
+/* While a save is on: writes what this record is about to change, unless it is written. */
+void save_ahead(struct stock *stock, const struct stock_record *record);
+
+/* Asserts that no save has left anything behind. */
+void save_assert_valid(const struct stock *stock);
+
+/* Gives back what the loading of a snapshot has taken. */
+void load_deinit(struct stock *stock);
 
 /* The first setting that is out of range by itself, or against the others. */
 enum stock_field settings_invalid_field(const struct stock_item_settings *settings);

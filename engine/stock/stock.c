@@ -27,6 +27,7 @@ struct stock *stock_create(const struct stock_options *options)
     refused |=
         slab_init(&stock->reservations, sizeof(struct reservation), options->reservation_count_max);
     refused |= slab_init(&stock->buyers, sizeof(struct buyer), options->buyer_count_max);
+    refused |= save_init(stock);
     refused |= index_init(&stock->item_index, options->item_count_max);
     refused |= index_init(&stock->reservation_index, options->reservation_count_max);
     refused |= index_init(&stock->buyer_index, options->buyer_count_max);
@@ -41,6 +42,8 @@ void stock_destroy(struct stock **stock)
     *stock = NULL;
     if (closing == NULL)
         return;
+    load_deinit(closing);
+    save_deinit(closing);
     index_deinit(&closing->buyer_index);
     index_deinit(&closing->reservation_index);
     index_deinit(&closing->item_index);

@@ -7,8 +7,9 @@
  *     commit  applies one record; the only code that changes the state
  *
  * Serving is decide, append to the log, commit. Replay is check, commit. So live and replayed
- * state cannot drift apart. For each limited item, at every moment,
- * available + held + sold = stock, all >= 0. */
+ * state cannot drift apart. Saving a state is in stock/save.h, loading one in stock/load.h.
+ *
+ * For each limited item, at every moment, available + held + sold = stock, all >= 0. */
 
 #include "stock/code.h"
 #include "stock/record.h"
@@ -194,7 +195,7 @@ uint64_t stock_next_due_ms(const struct stock *stock);
 /* False when there is no such item. */
 bool stock_item_find(const struct stock *stock, uint64_t item_id, struct stock_item_view *view_out);
 
-/* Items in order of creation, from index 0 on; false past the end. */
+/* Items in the order in which they were created or loaded, from index 0 on; false past the end. */
 bool stock_item_at(const struct stock *stock, uint32_t index, struct stock_item_view *view_out);
 
 struct stock_counts stock_counts(const struct stock *stock);
@@ -204,7 +205,7 @@ struct stock_counts stock_counts(const struct stock *stock);
  * stop, tools. */
 uint64_t stock_hash(const struct stock *stock);
 
-/* The latest time_ms of any committed record; 0 before the first. */
+/* The latest time_ms of any committed record, or of a snapshot; 0 before the first. */
 uint64_t stock_time_ms(const struct stock *stock);
 
 /* Asserts every invariant, walking everything. For tests and tools. */

@@ -88,6 +88,18 @@ static void check_state(const struct reservation *reservation, struct tally *tal
     }
 }
 
+static void check_deadline(const struct stock *stock, const struct reservation *reservation,
+                           uint32_t slot)
+{
+    uint64_t deadline_ms = timer_deadline_ms(stock->timer, slot);
+    uint64_t made_ms = timer_made_ms(stock->timer, slot);
+    hf_assert(made_ms >= reservation->created_ms);
+    if (reservation->state == STOCK_STATE_HELD)
+        hf_assert(deadline_ms == reservation->expires_ms);
+    else
+        hf_assert(deadline_ms == made_ms + stock->options.retention_ms);
+}
+
 static void check_reservations(const struct stock *stock, struct tally *tally)
 {
     for (uint32_t slot = 0; slot < stock->reservations.touched_count; slot++) {
@@ -102,6 +114,7 @@ static void check_reservations(const struct stock *stock, struct tally *tally)
         hf_assert(timer_is_set(stock->timer, slot));
         hf_assert(reservation_find(stock, reservation->item_slot, reservation->id,
                                    reservation_slot_hash(stock, slot)) == slot);
+        check_deadline(stock, reservation, slot);
         check_state(reservation, tally);
         check_buyer_link(stock, reservation, tally);
     }
@@ -159,5 +172,6 @@ void stock_assert_valid(const struct stock *stock)
     check_buyers(stock, &tally);
     check_items(stock, &tally);
     check_counts(stock, &tally);
+    save_assert_valid(stock);
     tally_close(&tally, stock);
 }

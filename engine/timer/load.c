@@ -52,14 +52,13 @@ static uint64_t entry_made_ms(const struct sort_entry *entry)
     return entry->words[1] >> DEADLINE_BITS << MADE_LOW_BITS | entry->words[0] >> 32;
 }
 
-static struct sort_entry entry_of(const struct timer *timer, uint32_t slot)
+static struct sort_entry entry_of(const struct node *node, uint32_t slot)
 {
-    const struct node *node = slot_node(timer, slot);
-    uint64_t made_ms = node->deadline_ms - node_noted_duration(node);
+    uint64_t deadline_ms = node_deadline_ms(node);
+    uint64_t made_ms = deadline_ms - node_noted_duration(node);
     uint64_t made_low = made_ms & ((1u << MADE_LOW_BITS) - 1);
     return (struct sort_entry){
-        .words = {made_low << 32 | slot,
-                  made_ms >> MADE_LOW_BITS << DEADLINE_BITS | node->deadline_ms}};
+        .words = {made_low << 32 | slot, made_ms >> MADE_LOW_BITS << DEADLINE_BITS | deadline_ms}};
 }
 
 /* How the caller orders what is equal else. */
@@ -144,9 +143,10 @@ static struct survey survey_notes(const struct timer *timer, const struct ties *
     struct sort_entry previous = {{0}};
     uint32_t count = 0;
     for (uint32_t slot = 0; slot < timer->load_slot_end; slot++) {
-        if (!timer_is_set(timer, slot))
+        const struct node *node = slot_node(timer, slot);
+        if (node->next == 0)
             continue;
-        struct sort_entry entry = entry_of(timer, slot);
+        struct sort_entry entry = entry_of(node, slot);
         poll_vote(&survey.poll, entry_deadline_ms(&entry) - entry_made_ms(&entry));
         if (count++ == 0)
             first = entry;
@@ -219,8 +219,9 @@ static void fill(const struct timer *timer, struct sort_entry *entries)
 {
     uint32_t count = 0;
     for (uint32_t slot = 0; slot < timer->load_slot_end; slot++) {
-        if (timer_is_set(timer, slot))
-            entries[count++] = entry_of(timer, slot);
+        const struct node *node = slot_node(timer, slot);
+        if (node->next != 0)
+            entries[count++] = entry_of(node, slot);
     }
 }
 
@@ -255,16 +256,19 @@ static void sort_by_tie(struct arrays *arrays, bool is_by_first, const struct ti
     sort_by_bytes(arrays, &differing, TIE, TIE_BYTES);
 }
 
-static void sort_by_made(const struct timer *timer, struct arrays *arrays)
+/* Gives the entries their times back, which are noted in the nodes. Returns the bits in which they
+ * differ. */
+static struct sort_entry fetch_times(const struct timer *timer, struct arrays *arrays)
 {
     struct sort_entry *entries = arrays->entries;
     struct sort_entry differing = {{0}};
     for (uint32_t i = 0; i < arrays->count; i++) {
-        entries[i] = entry_of(timer, entry_slot(&entries[i]));
+        uint32_t slot = entry_slot(&entries[i]);
+        entries[i] = entry_of(slot_node(timer, slot), slot);
         differing.words[0] |= entries[i].words[0] ^ entries[0].words[0];
         differing.words[1] |= entries[i].words[1] ^ entries[0].words[1];
     }
-    sort_by_bytes(arrays, &differing, MADE, MADE_BYTES);
+    return differing;
 }
 
 static void sort_many(const struct timer *timer, struct sort_entry *entries, uint32_t count,
@@ -273,7 +277,8 @@ static void sort_many(const struct timer *timer, struct sort_entry *entries, uin
     struct arrays arrays = {entries, room, count};
     sort_by_tie(&arrays, false, ties);
     sort_by_tie(&arrays, true, ties);
-    sort_by_made(timer, &arrays);
+    struct sort_entry differing = fetch_times(timer, &arrays);
+    sort_by_bytes(&arrays, &differing, MADE, MADE_BYTES);
     if (arrays.entries != entries)
         memcpy(entries, arrays.entries, count * sizeof *entries);
 }
@@ -349,7 +354,7 @@ static void link_slots(struct timer *timer)
     for (uint32_t slot = 0; slot < timer->load_slot_end; slot++) {
         const struct node *node = slot_node(timer, slot);
         if (node->next != 0)
-            timer_link(timer, slot, node->deadline_ms, node_noted_duration(node));
+            timer_link(timer, slot, node_deadline_ms(node), node_noted_duration(node));
     }
 }
 

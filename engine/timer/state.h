@@ -20,14 +20,15 @@ enum {
 #define NODE_IN_HEAP UINT32_MAX /* as `next`; `previous` is then the index in the heap */
 
 struct node {
-    uint64_t deadline_ms : 44;
-    uint64_t lane : 20; /* of a slot that waits in one */
-    uint32_t next;      /* 0 = not set */
+    uint64_t when; /* deadline in ms << NODE_LANE_BITS | the lane, of a slot that waits in one */
+    uint32_t next; /* 0 = not set */
     uint32_t previous;
 };
+enum { NODE_LANE_BITS = 8 };
 _Static_assert(sizeof(struct node) == 16, "the header promises 16 bytes per slot");
 _Static_assert(TIMER_LANE_COUNT == 32, "one bit per lane in lanes_used");
-_Static_assert(TIMER_DEADLINE_MS_MAX == (1ull << 44) - 1, "deadlines fit their 44 bits");
+_Static_assert(TIMER_DEADLINE_MS_MAX <= UINT64_MAX >> NODE_LANE_BITS, "a deadline and a lane");
+_Static_assert(TIMER_LANE_COUNT <= 1 << NODE_LANE_BITS, "a deadline and a lane");
 
 struct heap_entry {
     uint64_t deadline_ms;
@@ -55,10 +56,21 @@ static inline struct node *slot_node(const struct timer *timer, uint32_t slot)
     return &timer->nodes[slot + NODE_FIRST_SLOT];
 }
 
+static inline uint64_t node_deadline_ms(const struct node *node)
+{
+    return node->when >> NODE_LANE_BITS;
+}
+
+static inline uint32_t node_lane(const struct node *node)
+{
+    return node->when & ((1u << NODE_LANE_BITS) - 1);
+}
+
 /* ---- the note in a node: 44 bits of duration over a bit that says "set" ---- */
 
-static inline void node_note_duration(struct node *node, uint64_t duration_ms)
+static inline void node_note(struct node *node, uint64_t deadline_ms, uint64_t duration_ms)
 {
+    node->when = deadline_ms << NODE_LANE_BITS;
     node->next = (uint32_t)(duration_ms << 1 | 1);
     node->previous = (uint32_t)(duration_ms >> 31);
 }

@@ -97,7 +97,7 @@ static void heap_sift_down(struct timer *timer, uint32_t index, struct heap_entr
 static void heap_insert(struct timer *timer, uint32_t node, uint64_t deadline_ms,
                         uint64_t duration_ms)
 {
-    timer->nodes[node].deadline_ms = deadline_ms;
+    timer->nodes[node].when = deadline_ms << NODE_LANE_BITS;
     struct heap_entry entry = {
         .deadline_ms = deadline_ms,
         .duration_ms = duration_ms,
@@ -121,7 +121,7 @@ static void heap_remove(struct timer *timer, uint32_t index)
 
 /* ---- lanes ---- */
 
-uint32_t timer_lane_for(struct timer *timer, uint64_t duration_ms)
+static inline uint32_t lane_for(struct timer *timer, uint64_t duration_ms)
 {
     for (uint32_t used = timer->lanes_used; used != 0; used &= used - 1) {
         uint32_t lane = (uint32_t)__builtin_ctz(used);
@@ -140,14 +140,15 @@ uint32_t timer_lane_for(struct timer *timer, uint64_t duration_ms)
 }
 
 /* False when this deadline would stand before the lane's last one. */
-static bool lane_push(struct timer *timer, uint32_t lane, uint32_t node, uint64_t deadline_ms)
+static inline bool lane_push(struct timer *timer, uint32_t lane, uint32_t node,
+                             uint64_t deadline_ms)
 {
     uint32_t link = NODE_FIRST_LANE + lane;
     uint32_t tail = timer->nodes[link].previous;
-    if (tail != link && timer->nodes[tail].deadline_ms > deadline_ms)
+    uint64_t when = deadline_ms << NODE_LANE_BITS | lane;
+    if (tail != link && timer->nodes[tail].when > when)
         return false;
-    timer->nodes[node] =
-        (struct node){.deadline_ms = deadline_ms, .lane = lane, .next = link, .previous = tail};
+    timer->nodes[node] = (struct node){.when = when, .next = link, .previous = tail};
     timer->nodes[tail].next = node;
     timer->nodes[link].previous = node;
     return true;
@@ -167,10 +168,10 @@ static void lane_remove(struct timer *timer, struct node *node)
 
 /* ---- the timer ---- */
 
-void timer_link(struct timer *timer, uint32_t slot, uint64_t deadline_ms, uint64_t duration_ms)
+static inline void link_node(struct timer *timer, uint32_t number, uint64_t deadline_ms,
+                             uint64_t duration_ms)
 {
-    uint32_t number = slot + NODE_FIRST_SLOT;
-    uint32_t lane = timer_lane_for(timer, duration_ms);
+    uint32_t lane = lane_for(timer, duration_ms);
     if (lane == TIMER_LANE_COUNT || !lane_push(timer, lane, number, deadline_ms))
         heap_insert(timer, number, deadline_ms, duration_ms);
 }
@@ -178,8 +179,7 @@ void timer_link(struct timer *timer, uint32_t slot, uint64_t deadline_ms, uint64
 static void note(struct timer *timer, uint32_t slot, struct node *node, uint64_t deadline_ms,
                  uint64_t duration_ms)
 {
-    node->deadline_ms = deadline_ms;
-    node_note_duration(node, duration_ms);
+    node_note(node, deadline_ms, duration_ms);
     if (slot >= timer->load_slot_end)
         timer->load_slot_end = slot + 1;
 }
@@ -193,7 +193,7 @@ void timer_insert(struct timer *timer, uint32_t slot, uint64_t deadline_ms, uint
     if (timer->is_loading)
         note(timer, slot, node, deadline_ms, duration_ms);
     else
-        timer_link(timer, slot, deadline_ms, duration_ms);
+        link_node(timer, slot + NODE_FIRST_SLOT, deadline_ms, duration_ms);
     timer->set_count++;
 }
 
@@ -211,6 +211,18 @@ void timer_cancel(struct timer *timer, uint32_t slot)
     timer->set_count--;
 }
 
+/* What load.c needs of the above. The functions themselves stay where the compiler inlines them. */
+
+uint32_t timer_lane_for(struct timer *timer, uint64_t duration_ms)
+{
+    return lane_for(timer, duration_ms);
+}
+
+void timer_link(struct timer *timer, uint32_t slot, uint64_t deadline_ms, uint64_t duration_ms)
+{
+    link_node(timer, slot + NODE_FIRST_SLOT, deadline_ms, duration_ms);
+}
+
 /* The node with the earliest deadline, or 0 when none is set. */
 static uint32_t first_node(const struct timer *timer)
 {
@@ -226,7 +238,7 @@ static uint32_t first_node(const struct timer *timer)
     for (uint32_t used = timer->lanes_used; used != 0; used &= used - 1) {
         uint32_t lane = (uint32_t)__builtin_ctz(used);
         uint32_t head = timer->nodes[NODE_FIRST_LANE + lane].next;
-        uint64_t deadline_ms = timer->nodes[head].deadline_ms;
+        uint64_t deadline_ms = node_deadline_ms(&timer->nodes[head]);
         uint64_t duration_ms = timer->lane_duration_ms[lane];
         if (first == 0 || deadline_ms < first_deadline_ms ||
             (deadline_ms == first_deadline_ms && duration_ms > first_duration_ms)) {
@@ -241,7 +253,7 @@ static uint32_t first_node(const struct timer *timer)
 uint32_t timer_due(const struct timer *timer, uint64_t now_ms)
 {
     uint32_t first = first_node(timer);
-    if (first == 0 || timer->nodes[first].deadline_ms > now_ms)
+    if (first == 0 || node_deadline_ms(&timer->nodes[first]) > now_ms)
         return TIMER_SLOT_NONE;
     return first - NODE_FIRST_SLOT;
 }
@@ -249,13 +261,13 @@ uint32_t timer_due(const struct timer *timer, uint64_t now_ms)
 uint64_t timer_next_ms(const struct timer *timer)
 {
     uint32_t first = first_node(timer);
-    return first == 0 ? UINT64_MAX : timer->nodes[first].deadline_ms;
+    return first == 0 ? UINT64_MAX : node_deadline_ms(&timer->nodes[first]);
 }
 
 uint64_t timer_deadline_ms(const struct timer *timer, uint32_t slot)
 {
     hf_assert(timer_is_set(timer, slot));
-    return slot_node(timer, slot)->deadline_ms;
+    return node_deadline_ms(slot_node(timer, slot));
 }
 
 uint64_t timer_made_ms(const struct timer *timer, uint32_t slot)
@@ -263,10 +275,10 @@ uint64_t timer_made_ms(const struct timer *timer, uint32_t slot)
     const struct node *node = slot_node(timer, slot);
     hf_assert(node->next != 0);
     if (timer->is_loading)
-        return node->deadline_ms - node_noted_duration(node);
+        return node_deadline_ms(node) - node_noted_duration(node);
     if (node->next == NODE_IN_HEAP)
-        return node->deadline_ms - timer->heap[node->previous].duration_ms;
-    return node->deadline_ms - timer->lane_duration_ms[node->lane];
+        return node_deadline_ms(node) - timer->heap[node->previous].duration_ms;
+    return node_deadline_ms(node) - timer->lane_duration_ms[node_lane(node)];
 }
 
 void timer_prefetch(const struct timer *timer, uint32_t slot)

@@ -1,0 +1,175 @@
+#include "stock/layout.h"
+#include "stock/state.h"
+
+/* Records are worked off in batches: all are decoded and hashed; then the lines of the indexes are
+ * touched, then the slots that they name, then what these name, each in a short loop; and then each
+ * record is checked and committed in its turn. A record may well depend on an earlier one of its
+ * batch: what is touched is only a guess. */
+
+enum { BATCH = 64 };
+
+struct read_record {
+    struct stock_record record;
+    bool is_wanted;
+    uint64_t item_hash;
+    uint32_t reservation_slot; /* of a change: most likely this one */
+};
+
+struct batch {
+    struct read_record reads[BATCH];
+    uint32_t count;
+};
+
+static bool is_held_by_buyer(const struct stock_record *record)
+{
+    return record->type == STOCK_RECORD_HELD && record->hold.buyer_id != 0;
+}
+
+/* ---- reading ---- */
+
+/* Decodes the first of the rest, and takes it off. */
+static const char *decode_first(struct stock_records *rest, struct stock_record *record)
+{
+    uint32_t record_bytes = layout_first_bytes(rest->from, rest->bytes);
+    if (record_bytes == 0)
+        return "records do not fill their bytes";
+    const char *problem = stock_record_decode(rest->from, record_bytes, record);
+    if (problem != NULL)
+        return problem;
+    record->lsn = rest->first_lsn;
+    rest->first_lsn += rest->first_lsn != 0;
+    rest->from += record_bytes;
+    rest->bytes -= record_bytes;
+    rest->count--;
+    return NULL;
+}
+
+/* The next records of the rest. Returns why there are fewer than there could be. */
+static const char *fill(const struct stock *stock, struct batch *batch, struct stock_records *rest,
+                        struct stock_wanted wanted)
+{
+    batch->count = 0;
+    while (batch->count < BATCH && rest->count > 0) {
+        struct read_record *read = &batch->reads[batch->count];
+        struct stock_record *record = &read->record;
+        const char *problem = decode_first(rest, record);
+        if (problem != NULL)
+            return problem;
+        read->is_wanted = wanted_takes(wanted, record_is_of_item(record) ? record->item.item_id
+                                                                         : record->hold.item_id);
+        if (read->is_wanted)
+            read->item_hash = record_hash_keys(stock, record);
+        batch->count++;
+    }
+    return NULL;
+}
+
+/* ---- touching ---- */
+
+static void touch_indexes(const struct stock *stock, const struct read_record *read)
+{
+    const struct stock_record *record = &read->record;
+    touch(index_line(&stock->item_index, read->item_hash));
+    if (record_is_of_item(record))
+        return;
+    touch(index_line(&stock->reservation_index, record->reservation_hash));
+    if (is_held_by_buyer(record))
+        touch(index_line(&stock->buyer_index, record->buyer_hash));
+}
+
+static void touch_item(const struct stock *stock, const struct read_record *read)
+{
+    uint32_t slot = index_candidate(&stock->item_index, read->item_hash);
+    if (slot != INDEX_SLOT_NONE)
+        touch(item_at(stock, slot));
+}
+
+static void touch_buyer(const struct stock *stock, const struct read_record *read)
+{
+    uint32_t slot = index_candidate(&stock->buyer_index, read->record.buyer_hash);
+    if (slot != INDEX_SLOT_NONE)
+        touch(buyer_at(stock, slot));
+}
+
+static void touch_reservation(const struct stock *stock, struct read_record *read)
+{
+    read->reservation_slot =
+        index_candidate(&stock->reservation_index, read->record.reservation_hash);
+    if (read->reservation_slot != INDEX_SLOT_NONE)
+        touch(reservation_at(stock, read->reservation_slot));
+}
+
+static void touch_slots(const struct stock *stock, struct read_record *read)
+{
+    const struct stock_record *record = &read->record;
+    read->reservation_slot = INDEX_SLOT_NONE;
+    touch_item(stock, read);
+    if (is_held_by_buyer(record))
+        touch_buyer(stock, read);
+    else if (!record_is_of_item(record) && record->type != STOCK_RECORD_HELD)
+        touch_reservation(stock, read);
+}
+
+/* What a change of a reservation changes with it. */
+static void touch_links(const struct stock *stock, const struct read_record *read)
+{
+    if (read->reservation_slot == INDEX_SLOT_NONE)
+        return;
+    timer_prefetch(stock->timer, read->reservation_slot);
+    uint32_t buyer_slot = reservation_at(stock, read->reservation_slot)->buyer_slot;
+    if (buyer_slot != STOCK_SLOT_NONE)
+        touch(buyer_at(stock, buyer_slot));
+}
+
+static void touch_all(const struct stock *stock, struct batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++) {
+        if (batch->reads[i].is_wanted)
+            touch_indexes(stock, &batch->reads[i]);
+    }
+    for (uint32_t i = 0; i < batch->count; i++) {
+        if (batch->reads[i].is_wanted)
+            touch_slots(stock, &batch->reads[i]);
+    }
+    for (uint32_t i = 0; i < batch->count; i++) {
+        if (batch->reads[i].is_wanted)
+            touch_links(stock, &batch->reads[i]);
+    }
+}
+
+/* ---- doing ---- */
+
+static const char *commit_all(struct stock *stock, struct batch *batch,
+                              struct stock_replayed *replayed)
+{
+    for (uint32_t i = 0; i < batch->count; i++) {
+        struct read_record *read = &batch->reads[i];
+        if (read->is_wanted) {
+            const char *problem = check_hashed(stock, &read->record, read->item_hash);
+            if (problem != NULL)
+                return problem;
+            stock_commit(stock, &read->record);
+            replayed->committed_count++;
+        }
+        replayed->read_count++;
+    }
+    return NULL;
+}
+
+const char *stock_replay(struct stock *stock, const struct stock_records *records,
+                         struct stock_wanted wanted, struct stock_replayed *replayed_out)
+{
+    struct stock_records rest = *records;
+    struct batch batch;
+    *replayed_out = (struct stock_replayed){0, 0};
+    while (rest.count > 0) {
+        const char *undecoded = fill(stock, &batch, &rest, wanted);
+        touch_all(stock, &batch);
+        const char *problem = commit_all(stock, &batch, replayed_out);
+        if (problem == NULL)
+            problem = undecoded;
+        if (problem != NULL)
+            return problem;
+    }
+    return rest.bytes == 0 ? NULL : "records do not fill their bytes";
+}
