@@ -104,6 +104,58 @@ void stock_model_clear(struct stock_model *model)
     model->reservation_count = 0;
     model->buyer_count = 0;
     model->due_set_count = 0;
+    model->time_ms = 0;
+}
+
+static void *copied(const void *array, size_t bytes)
+{
+    void *copy = malloc(bytes > 0 ? bytes : 1);
+    assert(copy != NULL);
+    if (bytes > 0)
+        memcpy(copy, array, bytes);
+    return copy;
+}
+
+struct stock_model *stock_model_copy(const struct stock_model *model)
+{
+    struct stock_model *copy = copied(model, sizeof *model);
+    copy->items = copied(model->items, model->item_room * sizeof model->items[0]);
+    copy->reservations =
+        copied(model->reservations, model->reservation_room * sizeof model->reservations[0]);
+    copy->buyers = copied(model->buyers, model->buyer_room * sizeof model->buyers[0]);
+    return copy;
+}
+
+/* The array with room for one more entry. */
+static void *grown(void *array, size_t count, size_t *room, size_t entry_bytes)
+{
+    if (count < *room)
+        return array;
+    *room = *room == 0 ? 16 : 2 * *room;
+    array = realloc(array, *room * entry_bytes);
+    assert(array != NULL);
+    return array;
+}
+
+struct model_item *model_item_add(struct stock_model *model)
+{
+    model->items =
+        grown(model->items, model->item_count, &model->item_room, sizeof model->items[0]);
+    return &model->items[model->item_count++];
+}
+
+struct model_reservation *model_reservation_add(struct stock_model *model)
+{
+    model->reservations = grown(model->reservations, model->reservation_count,
+                                &model->reservation_room, sizeof model->reservations[0]);
+    return &model->reservations[model->reservation_count++];
+}
+
+struct model_buyer *model_buyer_add(struct stock_model *model)
+{
+    model->buyers =
+        grown(model->buyers, model->buyer_count, &model->buyer_room, sizeof model->buyers[0]);
+    return &model->buyers[model->buyer_count++];
 }
 
 /* ---- looking at it ---- */
@@ -123,6 +175,16 @@ bool stock_model_item_find(const struct stock_model *model, uint64_t item_id,
         .created_ms = item->created_ms,
     };
     return true;
+}
+
+uint64_t stock_model_time_ms(const struct stock_model *model)
+{
+    return model->time_ms;
+}
+
+uint64_t stock_model_item_id_at(const struct stock_model *model, size_t index)
+{
+    return index < model->item_count ? model->items[index].settings.item_id : 0;
 }
 
 struct stock_counts stock_model_counts(const struct stock_model *model)
@@ -163,7 +225,7 @@ static uint64_t hash_entry(const uint64_t *values, size_t value_count,
     return XXH3_64bits_withSeed(bytes, length, seed);
 }
 
-static uint64_t hash_item(const struct model_item *item)
+uint64_t model_item_hash(const struct model_item *item)
 {
     const struct stock_item_settings *settings = &item->settings;
     const uint64_t values[] = {
@@ -184,7 +246,7 @@ static uint64_t hash_item(const struct model_item *item)
     return hash_entry(values, sizeof values / sizeof values[0], settings, 1);
 }
 
-static uint64_t hash_reservation(const struct model_reservation *reservation)
+uint64_t model_reservation_hash(const struct model_reservation *reservation)
 {
     const uint64_t values[] = {
         reservation->item_id,
@@ -202,7 +264,7 @@ static uint64_t hash_reservation(const struct model_reservation *reservation)
     return hash_entry(values, sizeof values / sizeof values[0], NULL, 2);
 }
 
-static uint64_t hash_buyer(const struct model_buyer *buyer)
+uint64_t model_buyer_hash(const struct model_buyer *buyer)
 {
     const uint64_t values[] = {buyer->item_id, buyer->buyer_id, buyer->units_held,
                                buyer->units_sold, buyer->open_holds};
@@ -213,10 +275,10 @@ uint64_t stock_model_hash(const struct stock_model *model)
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < model->item_count; i++)
-        sum += hash_item(&model->items[i]);
+        sum += model_item_hash(&model->items[i]);
     for (size_t i = 0; i < model->reservation_count; i++)
-        sum += hash_reservation(&model->reservations[i]);
+        sum += model_reservation_hash(&model->reservations[i]);
     for (size_t i = 0; i < model->buyer_count; i++)
-        sum += hash_buyer(&model->buyers[i]);
+        sum += model_buyer_hash(&model->buyers[i]);
     return sum;
 }

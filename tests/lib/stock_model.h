@@ -5,6 +5,7 @@
  * so that results can be compared one by one. No part of engine/stock is linked for it but the
  * names and types of its headers. */
 
+#include "stock/load.h"
 #include "stock/stock.h"
 
 struct stock_model;
@@ -15,6 +16,9 @@ void stock_model_destroy(struct stock_model **model);
 
 /* Forgets everything; the limits stay. */
 void stock_model_clear(struct stock_model *model);
+
+/* The same once more. */
+struct stock_model *stock_model_copy(const struct stock_model *model);
 
 /* As stock_decide() and its sisters: all of the reply but `seen_lsn`, and the record but its lsn
  * and hints. Changes nothing. */
@@ -50,5 +54,41 @@ struct stock_counts stock_model_counts(const struct stock_model *model);
 
 /* The state hash, computed as docs/log-format.md defines it. */
 uint64_t stock_model_hash(const struct stock_model *model);
+
+/* The latest time of any record or snapshot. */
+uint64_t stock_model_time_ms(const struct stock_model *model);
+
+/* The id of the item that came first, second ...; 0 when there are not as many. */
+uint64_t stock_model_item_id_at(const struct stock_model *model, size_t index);
+
+/* ---- snapshots, as docs/log-format.md defines them ---- */
+
+struct stock_model_snapshot {
+    uint8_t *bytes; /* the entries */
+    size_t bytes_count;
+    size_t bytes_room;
+    uint64_t entry_count;
+    struct stock_saved saved;
+};
+
+void stock_model_snapshot_append(struct stock_model_snapshot *snapshot, const uint8_t *bytes,
+                                 size_t bytes_count);
+void stock_model_snapshot_free(struct stock_model_snapshot *snapshot);
+
+/* The state as entries. */
+void stock_model_save(const struct stock_model *model, struct stock_model_snapshot *snapshot_out);
+
+/* What the snapshot says of itself becomes what its entries say, but for the time. False when they
+ * can't be read. */
+bool stock_model_snapshot_count_again(struct stock_model_snapshot *snapshot);
+
+/* Takes what is wanted of a snapshot. NULL, or why it is refused (static text), stock_model_full
+ * when only a limit of the model's options speaks against it; then the model is of no use. */
+const char *stock_model_load(struct stock_model *model, const struct stock_model_snapshot *snapshot,
+                             struct stock_wanted wanted);
+
+/* The end of loading: what ended is remembered for the retention of the options, and equal
+ * deadlines that were set at the same time come in the order of items and sequences. */
+void stock_model_load_end(struct stock_model *model);
 
 #endif

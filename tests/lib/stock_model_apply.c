@@ -1,7 +1,6 @@
 #include "stock_model_state.h"
 
-#include <assert.h>
-#include <stdlib.h>
+#include <stddef.h>
 
 const char stock_model_full[] = "no room for it";
 
@@ -108,17 +107,6 @@ const char *stock_model_check(const struct stock_model *model, const struct stoc
 
 /* ---- what records do ---- */
 
-/* The array with room for one more entry. */
-static void *grown(void *array, size_t count, size_t *room, size_t entry_bytes)
-{
-    if (count < *room)
-        return array;
-    *room = *room == 0 ? 16 : 2 * *room;
-    array = realloc(array, *room * entry_bytes);
-    assert(array != NULL);
-    return array;
-}
-
 static void set_due(struct stock_model *model, struct model_reservation *reservation,
                     uint64_t due_ms, uint64_t now_ms)
 {
@@ -129,9 +117,7 @@ static void set_due(struct stock_model *model, struct model_reservation *reserva
 
 static void apply_created(struct stock_model *model, const struct stock_record *record)
 {
-    model->items =
-        grown(model->items, model->item_count, &model->item_room, sizeof model->items[0]);
-    model->items[model->item_count++] = (struct model_item){
+    *model_item_add(model) = (struct model_item){
         .settings = record->item, .next_sequence = 1, .created_ms = record->time_ms};
 }
 
@@ -141,9 +127,7 @@ static struct model_buyer *buyer_make(struct stock_model *model, uint64_t item_i
     struct model_buyer *buyer = model_buyer_find(model, item_id, buyer_id);
     if (buyer != NULL)
         return buyer;
-    model->buyers =
-        grown(model->buyers, model->buyer_count, &model->buyer_room, sizeof model->buyers[0]);
-    buyer = &model->buyers[model->buyer_count++];
+    buyer = model_buyer_add(model);
     *buyer = (struct model_buyer){.item_id = item_id, .buyer_id = buyer_id};
     return buyer;
 }
@@ -152,9 +136,7 @@ static void apply_held(struct stock_model *model, struct model_item *item,
                        const struct stock_record *record)
 {
     const struct stock_hold_event *hold = &record->hold;
-    model->reservations = grown(model->reservations, model->reservation_count,
-                                &model->reservation_room, sizeof model->reservations[0]);
-    struct model_reservation *reservation = &model->reservations[model->reservation_count++];
+    struct model_reservation *reservation = model_reservation_add(model);
     *reservation = (struct model_reservation){
         .item_id = hold->item_id,
         .id = hold->reservation_id,
@@ -230,6 +212,8 @@ const char *stock_model_apply(struct stock_model *model, const struct stock_reco
     const char *problem = stock_model_check(model, record);
     if (problem != NULL)
         return problem;
+    if (record->time_ms > model->time_ms)
+        model->time_ms = record->time_ms;
     if (record->type == STOCK_RECORD_ITEM_CREATED)
         apply_created(model, record);
     else if (record->type == STOCK_RECORD_ITEM_UPDATED)

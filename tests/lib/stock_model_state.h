@@ -5,6 +5,7 @@
  *     stock_model.c         life, searching, looking at it, the hash
  *     stock_model_decide.c  answers: docs/guarantees.md, in the order of that page
  *     stock_model_apply.c   records, legal or not, and what they do: docs/log-format.md
+ *     stock_model_load.c    snapshots, true or not, and what they make: docs/log-format.md
  *
  * Where a number stands in those pages it stands here once more, and is not taken from the engine's
  * headers. */
@@ -51,6 +52,7 @@ struct stock_model {
     size_t item_count, reservation_count, buyer_count;
     size_t item_room, reservation_room, buyer_room;
     uint64_t due_set_count;
+    uint64_t time_ms;
 };
 
 /* NULL when there is none. */
@@ -59,6 +61,16 @@ struct model_reservation *model_reservation_find(const struct stock_model *model
                                                  struct id128 id);
 struct model_buyer *model_buyer_find(const struct stock_model *model, uint64_t item_id,
                                      uint64_t buyer_id);
+
+/* Places for one more. */
+struct model_item *model_item_add(struct stock_model *model);
+struct model_reservation *model_reservation_add(struct stock_model *model);
+struct model_buyer *model_buyer_add(struct stock_model *model);
+
+/* What each adds to the hash of the state. */
+uint64_t model_item_hash(const struct model_item *item);
+uint64_t model_reservation_hash(const struct model_reservation *reservation);
+uint64_t model_buyer_hash(const struct model_buyer *buyer);
 
 /* Units free now, or MODEL_UNLIMITED. */
 int64_t model_available(const struct model_item *item);

@@ -1,37 +1,12 @@
 #include "run.h"
 
+#include "compare.h"
+
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { LOG_COUNT = 3 };
-
-/* ---- findings ---- */
-
-__attribute__((format(printf, 3, 4))) static bool find(struct run *run, const char *check,
-                                                       const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    snprintf(run->finding.check, sizeof run->finding.check, "%s", check);
-    vsnprintf(run->finding.text, sizeof run->finding.text, format, arguments);
-    va_end(arguments);
-    run->finding.op_index = run->counts.operations;
-    return false;
-}
-
-static bool same(struct run *run, const char *check, const char *what, uint64_t engine,
-                 uint64_t model)
-{
-    if (engine == model)
-        return true;
-    snprintf(run->finding.what, sizeof run->finding.what, "%s", what);
-    run->finding.expected = model;
-    return find(run, check, "%s is %" PRIi64 ", the model says %" PRIi64, what, (int64_t)engine,
-                (int64_t)model);
-}
 
 /* ---- life ---- */
 
@@ -63,149 +38,32 @@ void run_end(struct run *run)
 
 /* ---- comparing ---- */
 
-#define REPLY_FIELDS(X)                                                                            \
-    X(code)                                                                                        \
-    X(state)                                                                                       \
-    X(invalid_field)                                                                               \
-    X(quantity)                                                                                    \
-    X(quantity_confirmed)                                                                          \
-    X(sequence)                                                                                    \
-    X(expires_ms)                                                                                  \
-    X(available)                                                                                   \
-    X(seen_lsn)                                                                                    \
-    X(buyer_id)                                                                                    \
-    X(user_data)                                                                                   \
-    X(created_ms)
-
-static bool same_reply(struct run *run, const struct stock_reply *expected)
-{
-    const struct stock_reply *reply = &run->reply;
-    if (reply->code != expected->code)
-        return find(run, "reply", "the answer is %s, the model says %s",
-                    stock_code_name(reply->code), stock_code_name(expected->code));
-#define REPLY_COMPARE(field)                                                                       \
-    if (!same(run, "reply", #field, (uint64_t)reply->field, (uint64_t)expected->field))            \
-        return false;
-    REPLY_FIELDS(REPLY_COMPARE)
-#undef REPLY_COMPARE
-    return true;
-}
-
-/* By their bytes: the LSN and the hints are the engine's own. */
-static bool same_record(struct run *run, const struct stock_record *expected)
-{
-    const struct stock_record *record = &run->record;
-    if (record->type != expected->type)
-        return find(run, "record", "the record is %s, the model says %s",
-                    stock_record_type_name(record->type), stock_record_type_name(expected->type));
-    if (record->type == STOCK_RECORD_NONE)
-        return true;
-    uint8_t bytes[STOCK_RECORD_BYTES_MAX];
-    uint8_t expected_bytes[STOCK_RECORD_BYTES_MAX];
-    uint32_t length = stock_record_encode(record, bytes);
-    uint32_t expected_length = stock_record_encode(expected, expected_bytes);
-    if (!same(run, "record", "the record's length", length, expected_length))
-        return false;
-    for (uint32_t i = 0; i < length; i++) {
-        if (bytes[i] != expected_bytes[i])
-            return find(run, "record", "%s differs from the model's in byte %" PRIu32,
-                        stock_record_type_name(record->type), i);
-    }
-    return true;
-}
-
-static bool same_settings(struct run *run, const struct stock_item_settings *settings,
-                          const struct stock_item_settings *expected)
-{
-#define SETTING_COMPARE(field)                                                                     \
-    if (!same(run, "item", #field, (uint64_t)settings->field, (uint64_t)expected->field))          \
-        return false;
-    SETTING_COMPARE(item_id)
-    SETTING_COMPARE(stock)
-    SETTING_COMPARE(buyer_limit)
-    SETTING_COMPARE(hold_cap)
-    SETTING_COMPARE(hold_ms)
-    SETTING_COMPARE(opens_at_ms)
-    SETTING_COMPARE(closes_at_ms)
-    SETTING_COMPARE(paused)
-    SETTING_COMPARE(sku_bytes)
-#undef SETTING_COMPARE
-    if (memcmp(settings->sku, expected->sku, settings->sku_bytes) != 0)
-        return find(run, "item", "the SKU is not the model's");
-    return true;
-}
-
-static bool same_item(struct run *run, const struct stock *stock, uint64_t item_id)
-{
-    struct stock_item_view view;
-    struct stock_item_view expected;
-    run->finding.item_id = item_id;
-    bool known = stock_item_find(stock, item_id, &view);
-    bool expected_known = stock_model_item_find(run->model, item_id, &expected);
-    if (!known || !expected_known)
-        return same(run, "item", "whether there is the item", known, expected_known);
-    if (view.settings.stock != STOCK_UNLIMITED &&
-        (view.available < 0 ||
-         (uint64_t)view.available + view.held + view.sold != (uint64_t)view.settings.stock))
-        return find(run, "conservation",
-                    "available %" PRIi64 " + held %" PRIu64 " + sold %" PRIu64 " of %" PRIi64,
-                    view.available, view.held, view.sold, view.settings.stock);
-    return same_settings(run, &view.settings, &expected.settings) &&
-           same(run, "item", "available", (uint64_t)view.available, (uint64_t)expected.available) &&
-           same(run, "item", "held", view.held, expected.held) &&
-           same(run, "item", "sold", view.sold, expected.sold) &&
-           same(run, "item", "next_sequence", view.next_sequence, expected.next_sequence) &&
-           same(run, "item", "created_ms", view.created_ms, expected.created_ms);
-}
-
-static bool same_counts(struct run *run, const struct stock *stock)
-{
-    struct stock_counts counts = stock_counts(stock);
-    struct stock_counts expected = stock_model_counts(run->model);
-    return same(run, "counts", "items", counts.items, expected.items) &&
-           same(run, "counts", "reservations", counts.reservations, expected.reservations) &&
-           same(run, "counts", "held", counts.held, expected.held) &&
-           same(run, "counts", "confirmed", counts.confirmed, expected.confirmed) &&
-           same(run, "counts", "cancelled", counts.cancelled, expected.cancelled) &&
-           same(run, "counts", "expired", counts.expired, expected.expired) &&
-           same(run, "counts", "buyers", counts.buyers, expected.buyers) &&
-           same(run, "counts", "units_held", counts.units_held, expected.units_held) &&
-           same(run, "counts", "units_sold", counts.units_sold, expected.units_sold);
-}
-
-static bool same_hash(struct run *run, const struct stock *stock, const char *check)
-{
-    uint64_t hash = stock_hash(stock);
-    uint64_t expected = stock_model_hash(run->model);
-    if (hash == expected)
-        return true;
-    return find(run, check, "the state hash is %016" PRIx64 ", the model's %016" PRIx64, hash,
-                expected);
-}
-
 /* The items in order of creation, each once. */
 static bool same_items(struct run *run)
 {
     struct stock_item_view view;
     for (uint32_t i = 0; i < run->item_count; i++) {
         if (!stock_item_at(run->stock, i, &view))
-            return find(run, "item", "there is no item %" PRIu32, i);
-        if (!same(run, "item", "the id of an item", view.settings.item_id,
-                  run->item_lsns[i].item_id) ||
-            !same(run, "item", "changed_lsn", view.changed_lsn, run->item_lsns[i].lsn) ||
-            !same_item(run, run->stock, view.settings.item_id) ||
-            !same_item(run, run->twin, view.settings.item_id))
+            return compare_find(run, "item", "there is no item %" PRIu32, i);
+        if (!compare_numbers(run, "item", "the id of an item", view.settings.item_id,
+                             run->item_lsns[i].item_id) ||
+            !compare_numbers(run, "item", "changed_lsn", view.changed_lsn, run->item_lsns[i].lsn) ||
+            !compare_item(run, run->stock, run->model, view.settings.item_id) ||
+            !compare_item(run, run->twin, run->model, view.settings.item_id))
             return false;
     }
     if (stock_item_at(run->stock, run->item_count, &view))
-        return find(run, "item", "there are items that nobody created");
-    return same(run, "item", "stock_time_ms()", stock_time_ms(run->stock), run->record_time_ms);
+        return compare_find(run, "item", "there are items that nobody created");
+    return compare_numbers(run, "item", "stock_time_ms()", stock_time_ms(run->stock),
+                           run->record_time_ms);
 }
 
 static bool same_everything(struct run *run)
 {
-    return same_counts(run, run->stock) && same_counts(run, run->twin) && same_items(run) &&
-           same_hash(run, run->stock, "hash") && same_hash(run, run->twin, "replay");
+    return compare_counts(run, run->stock, run->model) &&
+           compare_counts(run, run->twin, run->model) && same_items(run) &&
+           compare_hash(run, run->stock, run->model, "hash") &&
+           compare_hash(run, run->twin, run->model, "replay");
 }
 
 /* ---- committing ---- */
@@ -258,22 +116,26 @@ static bool commit(struct run *run)
     stock_commit(run->stock, &run->record);
     const char *problem = stock_record_decode(bytes, length, &copy);
     if (problem != NULL)
-        return find(run, "decode", "what was encoded is refused: %s", problem);
+        return compare_find(run, "decode", "what was encoded is refused: %s", problem);
     problem = stock_check(run->twin, &copy);
     if (problem != NULL)
-        return find(run, "check", "%s is refused: %s", stock_record_type_name(copy.type), problem);
+        return compare_find(run, "check", "%s is refused: %s", stock_record_type_name(copy.type),
+                            problem);
     stock_commit(run->twin, &copy);
     problem = stock_model_apply(run->model, &copy);
     if (problem != NULL)
-        return find(run, "check", "the model refuses %s: %s", stock_record_type_name(copy.type),
-                    problem);
+        return compare_find(run, "check", "the model refuses %s: %s",
+                            stock_record_type_name(copy.type), problem);
     log_append(run, bytes, length);
     note_record(run, &copy);
     uint64_t item_id = item_id_of(&copy);
     uint64_t next_due_ms = stock_model_next_due_ms(run->model);
-    return same_item(run, run->stock, item_id) && same_item(run, run->twin, item_id) &&
-           same(run, "due", "the next due", stock_next_due_ms(run->stock), next_due_ms) &&
-           same(run, "due", "the twin's next due", stock_next_due_ms(run->twin), next_due_ms);
+    return compare_item(run, run->stock, run->model, item_id) &&
+           compare_item(run, run->twin, run->model, item_id) &&
+           compare_numbers(run, "due", "the next due", stock_next_due_ms(run->stock),
+                           next_due_ms) &&
+           compare_numbers(run, "due", "the twin's next due", stock_next_due_ms(run->twin),
+                           next_due_ms);
 }
 
 /* ---- operations ---- */
@@ -297,7 +159,7 @@ static bool answered(struct run *run, struct stock_reply *expected,
 {
     run->counts.codes[expected->code]++;
     expected->seen_lsn = expected_lsn(run, expected, item_id, looks_at_state);
-    if (!same_reply(run, expected) || !same_record(run, expected_record))
+    if (!compare_reply(run, expected) || !compare_record(run, expected_record))
         return false;
     return run->record.type == STOCK_RECORD_NONE || commit(run);
 }
@@ -342,9 +204,9 @@ static bool due(struct run *run)
     struct stock_record expected;
     bool is_due = stock_decide_due(run->stock, run->now_ms, &run->record);
     bool expected_due = stock_model_decide_due(run->model, run->now_ms, &expected);
-    if (!same(run, "due", "whether something is due", is_due, expected_due))
+    if (!compare_numbers(run, "due", "whether something is due", is_due, expected_due))
         return false;
-    return !is_due || (same_record(run, &expected) && commit(run));
+    return !is_due || (compare_record(run, &expected) && commit(run));
 }
 
 /* A record as from a log: the engine, its twin and the model are asked whether it is legal. */
@@ -361,13 +223,13 @@ static bool offer(struct run *run, const struct op *op)
     }
     if ((problem == NULL) != (expected == NULL) ||
         (problem == stock_check_full) != (expected == stock_model_full))
-        return find(run, "check", "%s is %s, the model says %s",
-                    stock_record_type_name(op->record.type), problem == NULL ? "legal" : problem,
-                    expected == NULL ? "legal" : expected);
+        return compare_find(
+            run, "check", "%s is %s, the model says %s", stock_record_type_name(op->record.type),
+            problem == NULL ? "legal" : problem, expected == NULL ? "legal" : expected);
     if (problem != twin_problem)
-        return find(run, "check", "%s is %s, the twin says %s",
-                    stock_record_type_name(op->record.type), problem == NULL ? "legal" : problem,
-                    twin_problem == NULL ? "legal" : twin_problem);
+        return compare_find(
+            run, "check", "%s is %s, the twin says %s", stock_record_type_name(op->record.type),
+            problem == NULL ? "legal" : problem, twin_problem == NULL ? "legal" : twin_problem);
     run->counts.offers_legal += problem == NULL;
     run->counts.offers_full += problem == stock_check_full;
     run->counts.offers_refused += problem != NULL && problem != stock_check_full;
@@ -433,7 +295,7 @@ bool run_step(struct run *run, const struct op *op)
         return false;
     const char *text = run->options.hook == NULL ? NULL : run->options.hook(run, op);
     if (text != NULL)
-        return find(run, "hook", "%s", text);
+        return compare_find(run, "hook", "%s", text);
     digest(run, run->reply.code);
     digest(run, (uint64_t)run->reply.available);
     digest(run, run->reply.expires_ms);
@@ -458,8 +320,8 @@ static bool replay_log(struct run *run, struct stock *stock, uint32_t log)
         if (problem == NULL)
             problem = stock_check(stock, &record);
         if (problem != NULL)
-            return find(run, "logs", "a record is refused when logs are read one by one: %s",
-                        problem);
+            return compare_find(run, "logs",
+                                "a record is refused when logs are read one by one: %s", problem);
         stock_commit(stock, &record);
     }
     return true;
@@ -478,7 +340,8 @@ bool run_replay_logs(struct run *run)
         agree = replay_log(run, stock, log);
     if (agree) {
         stock_assert_valid(stock);
-        agree = same_counts(run, stock) && same_hash(run, stock, "logs");
+        agree =
+            compare_counts(run, stock, run->model) && compare_hash(run, stock, run->model, "logs");
     }
     stock_destroy(&stock);
     return agree;
