@@ -449,6 +449,44 @@ def record_seeds():
             add("fuzz_record", name + " in small tables", bytes([1 | 1 << 2 | 1 << 4]) + script)
 
 
+ITEM, RESERVATION, PASSES, LIE, LEAVE_OUT, DOUBLE, EXCHANGE, BYTES, SUM = range(9)
+ROOMY = 3 | 3 << 2 | 3 << 4 | 3 << 6
+
+
+def reservation(item=0, buyer=0, state=0, times=0x12):
+    return bytes([RESERVATION, item | buyer << 3 | state << 5, times])
+
+
+def entry_seeds():
+    """The tables' sizes, how it is loaded, and a script."""
+    items = bytes([ITEM, 0x14, ITEM, 0x81])
+    sale = items + b"".join(reservation(item, buyer, state) + bytes([PASSES, 3])
+                            for item in (0, 1) for buyer in (0, 1, 2) for state in range(4))
+    storm = items + b"".join(reservation(i % 2, i % 4, 0, 0x12) for i in range(20))
+    raw = struct.pack("<HBBIQQII", 32, 17, 0, 1, 1, 9, 1, 0)
+    scripts = {
+        "nothing": b"",
+        "items": items,
+        "sale": sale,
+        "storm": storm,
+        "raw": items + bytes([BYTES, len(raw)]) + raw,
+        "raw cut": items + bytes([BYTES, len(raw) - 8]) + raw[:-8],
+    }
+    for entry in (0, 3, 9, 11, 12, 13):  # items, buyers, reservations of each state
+        for place in range(1, 23) if entry in (0, 3, 9) else ():
+            scripts[f"lie {entry} {place}"] = sale + bytes([LIE, entry, place, 3])
+        scripts[f"missing {entry}"] = sale + bytes([LEAVE_OUT, entry])
+        scripts[f"twice {entry}"] = sale + bytes([DOUBLE, entry])
+        scripts[f"first {entry}"] = sale + bytes([EXCHANGE, entry, 0])
+    for place in range(5):
+        scripts[f"sum {place}"] = sale + bytes([SUM, 0, place, 1])
+    for name, script in scripts.items():
+        add("fuzz_entry", name, bytes([ROOMY, 13]) + script)
+    for shape in range(0, 64, 5):
+        add("fuzz_entry", f"sale in tables {shape}", bytes([shape, 1]) + sale)
+    add("fuzz_entry", "sale in parts", bytes([ROOMY, 8]) + sale)
+
+
 RESERVE, CONFIRM, CANCEL, EXTEND, GET, ANY_ROW, BATCH, BODY, CREATE, UPDATE, PASS, EXPIRE, LOOK = range(13)
 
 
@@ -506,6 +544,7 @@ def main():
     snapshot_seeds()
     client_seeds(frames)
     record_seeds()
+    entry_seeds()
     request_seeds(frames)
     for target, named in sorted(seeds.items()):
         os.makedirs(os.path.join(folder, target), exist_ok=True)

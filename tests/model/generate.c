@@ -423,6 +423,22 @@ void generator_next(struct generator *generator, const struct run *run, const st
     case PLAN_TIME:
         *op_out = time_passes(generator, run);
         break;
+    case PLAN_SAVE:
+        *op_out = (struct op){.kind = OP_SAVE, .bytes = generator->plan.page_bytes};
+        break;
+    case PLAN_STEP:
+        *op_out =
+            (struct op){.kind = OP_STEP, .bytes = below(generator, 2 * generator->plan.step_bytes)};
+        break;
+    case PLAN_ABANDON:
+        *op_out = (struct op){.kind = OP_ABANDON};
+        break;
+    case PLAN_RESTART:
+        *op_out = (struct op){.kind = OP_RESTART};
+        break;
+    case PLAN_SPOIL:
+        *op_out = (struct op){.kind = OP_SPOIL, .seed = test_random_u64(&generator->random)};
+        break;
     default:
         *op_out = draw_request(generator, run, choice);
         break;

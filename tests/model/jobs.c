@@ -80,6 +80,12 @@ static void add_counts(struct run_counts *sum, const struct run_counts *counts)
     sum->offers_legal += counts->offers_legal;
     sum->offers_full += counts->offers_full;
     sum->offers_refused += counts->offers_refused;
+    sum->saves += counts->saves;
+    sum->saved_entries += counts->saved_entries;
+    sum->restarts += counts->restarts;
+    sum->snapshots_true += counts->snapshots_true;
+    sum->snapshots_full += counts->snapshots_full;
+    sum->snapshots_refused += counts->snapshots_refused;
 }
 
 static enum job_exit run_seed(struct job *job, const struct options *options, uint64_t seed)

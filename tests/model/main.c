@@ -44,8 +44,9 @@ static void tell_found(const char *program, const struct options *options, struc
 
 /* ---- the summary ---- */
 
-static const char *const kind_names[OP_KIND_COUNT] = {"ask", "create", "update",
-                                                      "due", "offer",  "time"};
+static const char *const kind_names[OP_KIND_COUNT] = {"ask",     "create",  "update", "due",
+                                                      "offer",   "time",    "save",   "step",
+                                                      "abandon", "restart", "spoil"};
 
 static void print_summary(const struct job *totals, double seconds)
 {
@@ -67,6 +68,10 @@ static void print_summary(const struct job *totals, double seconds)
         printf(" %s %" PRIu64, stock_record_type_name(i), counts->records[i]);
     printf("\noffered records: legal %" PRIu64 " no room %" PRIu64 " refused %" PRIu64 "\n",
            counts->offers_legal, counts->offers_full, counts->offers_refused);
+    printf("saved: states %" PRIu64 " entries %" PRIu64 " restarts %" PRIu64
+           "\nspoiled snapshots: true %" PRIu64 " no room %" PRIu64 " refused %" PRIu64 "\n",
+           counts->saves, counts->saved_entries, counts->restarts, counts->snapshots_true,
+           counts->snapshots_full, counts->snapshots_refused);
     printf("digest %016" PRIx64 "\n", totals->digest);
 }
 
@@ -91,8 +96,13 @@ static void print_json(const struct job *totals, double seconds)
         printf("%s\"%s\": %" PRIu64, i == STOCK_RECORD_ITEM_CREATED ? "}, \"records\": {" : ", ",
                stock_record_type_name(i), counts->records[i]);
     printf("}, \"offers\": {\"legal\": %" PRIu64 ", \"no_room\": %" PRIu64 ", \"refused\": %" PRIu64
-           "}, \"digest\": \"%016" PRIx64 "\"}\n",
-           counts->offers_legal, counts->offers_full, counts->offers_refused, totals->digest);
+           "}, \"saved\": {\"states\": %" PRIu64 ", \"entries\": %" PRIu64
+           ", \"restarts\": %" PRIu64 "}, \"snapshots\": {\"true\": %" PRIu64
+           ", \"no_room\": %" PRIu64 ", \"refused\": %" PRIu64 "}, \"digest\": \"%016" PRIx64
+           "\"}\n",
+           counts->offers_legal, counts->offers_full, counts->offers_refused, counts->saves,
+           counts->saved_entries, counts->restarts, counts->snapshots_true, counts->snapshots_full,
+           counts->snapshots_refused, totals->digest);
 }
 
 int main(int argc, char **argv)

@@ -93,7 +93,8 @@ static void draw_weights(struct plan *plan, struct test_random *random)
     static const uint32_t usual[PLAN_CHOICE_COUNT] = {
         [PLAN_RESERVE] = 300, [PLAN_CONFIRM] = 80, [PLAN_CANCEL] = 60, [PLAN_EXTEND] = 60,
         [PLAN_GET] = 60,      [PLAN_REPEAT] = 80,  [PLAN_CREATE] = 15, [PLAN_UPDATE] = 25,
-        [PLAN_DUE] = 60,      [PLAN_OFFER] = 60,   [PLAN_TIME] = 60,
+        [PLAN_DUE] = 60,      [PLAN_OFFER] = 60,   [PLAN_TIME] = 60,   [PLAN_SAVE] = 4,
+        [PLAN_STEP] = 50,     [PLAN_ABANDON] = 1,  [PLAN_RESTART] = 2, [PLAN_SPOIL] = 6,
     };
     plan->weight_sum = 0;
     for (uint32_t i = 0; i < PLAN_CHOICE_COUNT; i++) {
@@ -124,6 +125,8 @@ static void draw_values(struct plan *plan, struct test_random *random)
     plan->far_time_permille = ONE_OF(random, 0, 0, 2, 20);
     plan->due_burst = ONE_OF(random, 1, 3, 100);
     plan->sku_permille = ONE_OF(random, 0, 20, 300);
+    plan->page_bytes = ONE_OF(random, 272, 300, 512, 4096);
+    plan->step_bytes = ONE_OF(random, 100, 200, 800, 4000);
     plan->length_divisor = ONE_OF(random, 1, 4, 10, 10);
 }
 
@@ -132,7 +135,8 @@ static void draw_values(struct plan *plan, struct test_random *random)
 static void make_greedy(struct plan *plan)
 {
     static const uint32_t weights[PLAN_CHOICE_COUNT] = {
-        [PLAN_RESERVE] = 90, [PLAN_CONFIRM] = 10, [PLAN_DUE] = 1, [PLAN_OFFER] = 4, [PLAN_TIME] = 1,
+        [PLAN_RESERVE] = 90, [PLAN_CONFIRM] = 10, [PLAN_DUE] = 1,
+        [PLAN_OFFER] = 4,    [PLAN_TIME] = 1,     [PLAN_STEP] = 4,
     };
     plan->weight_sum = 0;
     for (uint32_t i = 0; i < PLAN_CHOICE_COUNT; i++) {

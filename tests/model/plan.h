@@ -27,6 +27,11 @@ enum plan_choice {
     PLAN_DUE,
     PLAN_OFFER,
     PLAN_TIME,
+    PLAN_SAVE,
+    PLAN_STEP,
+    PLAN_ABANDON,
+    PLAN_RESTART,
+    PLAN_SPOIL,
     PLAN_CHOICE_COUNT,
 };
 
@@ -65,6 +70,7 @@ struct plan {
     uint32_t pause_time_permille, far_time_permille;
     uint32_t due_burst; /* so many at a time */
     uint32_t sku_permille;
+    uint32_t page_bytes, step_bytes; /* of saves; steps are up to twice as long */
     uint32_t length_divisor; /* what is sold fills tables for good, so most runs are short */
 };
 

@@ -1,6 +1,10 @@
 #include "print.h"
 
+#include "save.h"
+
+#include <assert.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *op_name(enum stock_op op)
@@ -80,8 +84,23 @@ void print_op(FILE *to, const struct op *op)
         fputs("OFFER ", to);
         line_record(to, &op->record);
         break;
-    default:
+    case OP_TIME:
         fprintf(to, "TIME %" PRIu64 " ms", op->advance_ms);
+        break;
+    case OP_SAVE:
+        fprintf(to, "SAVE pages of %" PRIu32 " bytes", op->bytes);
+        break;
+    case OP_STEP:
+        fprintf(to, "STEP %" PRIu32 " bytes", op->bytes);
+        break;
+    case OP_ABANDON:
+        fputs("ABANDON", to);
+        break;
+    case OP_RESTART:
+        fputs("RESTART", to);
+        break;
+    default:
+        fprintf(to, "SPOIL seed %" PRIu64, op->seed);
         break;
     }
 }
@@ -185,12 +204,26 @@ static void test_record(FILE *to, const struct stock_record *record)
     fputs("}", to);
 }
 
+static void test_tables(FILE *to, const struct stock_options *tables)
+{
+    fprintf(to,
+            "(struct stock_options){.item_count_max = "
+            "%" PRIu32 "u,\n        .reservation_count_max = %" PRIu32 "u, .buyer_count_max = "
+            "%" PRIu32 "u,\n        .retention_ms = %" PRIu64 "u, .hash_key = %" PRIu64 "u}",
+            tables->item_count_max, tables->reservation_count_max, tables->buyer_count_max,
+            tables->retention_ms, tables->hash_key);
+}
+
 /* ---- a test: steps ---- */
 
 /* The model alone does the operations: the engine may die of them. */
 struct telling {
     FILE *to;
+    const struct stock_options *tables;
     struct stock_model *model;
+    struct stock_model *moment; /* of the last save, or NULL; and what was committed since */
+    struct stock_record *records;
+    uint64_t record_count;
     uint64_t now_ms;
     struct stock_reply reply;
     struct stock_record record;
@@ -253,6 +286,75 @@ static void tell_time(struct telling *telling, const struct op *op)
     fprintf(telling->to, "    shop.now_ms += %" PRIu64 "u;\n", advance_ms);
 }
 
+static void forget_save(struct telling *telling)
+{
+    stock_model_destroy(&telling->moment);
+    free(telling->records);
+    telling->records = NULL;
+    telling->record_count = 0;
+}
+
+/* The same without the engine: what was saved, and what came since. */
+static void tell_restart(struct telling *telling)
+{
+    const struct stock_wanted everything = {.is_wanted = NULL};
+    struct stock_model_snapshot snapshot;
+    if (telling->moment == NULL)
+        telling->moment = stock_model_copy(telling->model);
+    stock_model_save(telling->moment, &snapshot);
+    stock_model_clear(telling->model);
+    stock_model_load(telling->model, &snapshot, everything);
+    for (uint64_t i = 0; i < telling->record_count; i++)
+        stock_model_apply(telling->model, &telling->records[i]);
+    stock_model_load_end(telling->model);
+    stock_model_snapshot_free(&snapshot);
+    fputs("    shop_restart(&shop);\n", telling->to);
+}
+
+static void tell_spoil(const struct telling *telling, uint64_t seed)
+{
+    struct save_spoilt spoilt;
+    FILE *to = telling->to;
+    save_spoil_snapshot(telling->model, telling->tables, seed, &spoilt);
+    const struct stock_saved *saved = &spoilt.snapshot.saved;
+    const struct stock_wanted wanted = {save_is_of_part, &spoilt.part};
+    struct stock_model *model = stock_model_create(&spoilt.tables);
+    const char *problem = stock_model_load(model, &spoilt.snapshot, wanted);
+    fputs("    {\n        static uint8_t bytes[] = {", to);
+    for (size_t i = 0; i < spoilt.snapshot.bytes_count; i++)
+        fprintf(to, "%s%u,", i % 20 == 0 ? "\n            " : " ", spoilt.snapshot.bytes[i]);
+    fprintf(to, "\n            0};\n        const char *text = shop_refuses(");
+    test_tables(to, &spoilt.tables);
+    fprintf(to,
+            ",\n            (struct shop_part){%" PRIu64 "u, %" PRIu64
+            "u},\n            (struct shop_bytes){bytes, %zu, %" PRIu32 "u},\n"
+            "            (struct stock_saved){%" PRIu64 "u, %" PRIu64 "u, %" PRIu64 "u, 0x%" PRIx64
+            "u, %" PRIu64 "u});\n",
+            spoilt.part.divisor, spoilt.part.rest, spoilt.snapshot.bytes_count,
+            (uint32_t)spoilt.snapshot.entry_count, saved->item_count, saved->buyer_count,
+            saved->reservation_count, saved->state_hash, saved->time_ms);
+    if (problem == NULL || problem == stock_model_full)
+        fprintf(to, "        cr_expect_str_eq(text, \"%s\");\n    }\n",
+                problem == NULL ? "" : "full");
+    else
+        fputs("        cr_expect(text[0] != '\\0' && strcmp(text, \"full\") != 0);\n    }\n", to);
+    stock_model_destroy(&model);
+    stock_model_snapshot_free(&spoilt.snapshot);
+}
+
+/* What is committed after a save has begun is replayed at a restart. */
+static void note_record(struct telling *telling)
+{
+    if (telling->moment == NULL)
+        return;
+    if (telling->record_count % 64 == 0) {
+        telling->records =
+            realloc(telling->records, (telling->record_count + 64) * sizeof telling->records[0]);
+        assert(telling->records != NULL);
+    }
+    telling->records[telling->record_count++] = telling->record;
+}
+
 static void tell_op(struct telling *telling, const struct op *op)
 {
     telling->record.type = STOCK_RECORD_NONE;
@@ -273,12 +375,32 @@ static void tell_op(struct telling *telling, const struct op *op)
     case OP_OFFER:
         tell_offer(telling, op);
         break;
-    default:
+    case OP_TIME:
         tell_time(telling, op);
         break;
+    case OP_SAVE:
+        forget_save(telling);
+        telling->moment = stock_model_copy(telling->model);
+        fprintf(telling->to, "    shop_save(&shop, %" PRIu32 "u);\n", op->bytes);
+        break;
+    case OP_STEP:
+        fprintf(telling->to, "    shop_save_step(&shop, %" PRIu32 "u);\n", op->bytes);
+        break;
+    case OP_ABANDON:
+        forget_save(telling);
+        fputs("    shop_save_abandon(&shop);\n", telling->to);
+        break;
+    case OP_RESTART:
+        tell_restart(telling);
+        break;
+    default:
+        tell_spoil(telling, op->seed);
+        break;
     }
-    if (telling->record.type != STOCK_RECORD_NONE)
-        stock_model_apply(telling->model, &telling->record);
+    if (telling->record.type == STOCK_RECORD_NONE)
+        return;
+    stock_model_apply(telling->model, &telling->record);
+    note_record(telling);
 }
 
 /* ---- a test: what the model says in the end ---- */
@@ -387,23 +509,24 @@ static void expect_end(const struct telling *telling, const struct run_finding *
 void print_test(FILE *to, uint64_t seed, const struct run_options *options, const struct op *ops,
                 uint64_t op_count, const struct run_finding *finding)
 {
-    const struct stock_options *tables = &options->tables;
     struct telling telling = {
-        .to = to, .model = stock_model_create(tables), .now_ms = options->start_ms};
+        .to = to,
+        .tables = &options->tables,
+        .model = stock_model_create(&options->tables),
+        .now_ms = options->start_ms,
+    };
     fprintf(to,
             "#include \"shop.h\"\n\n"
             "/* Seed %" PRIu64 " of tests/model. %s: %s. */\n\n"
             "Test(found, seed_%" PRIu64 ")\n{\n"
-            "    struct shop shop = shop_open_with((struct stock_options){.item_count_max = "
-            "%" PRIu32 "u,\n        .reservation_count_max = %" PRIu32 "u, .buyer_count_max = "
-            "%" PRIu32 "u,\n        .retention_ms = %" PRIu64 "u, .hash_key = %" PRIu64 "u});\n"
-            "    shop.now_ms = %" PRIu64 "u;\n",
-            seed, finding->check, finding->text, seed, tables->item_count_max,
-            tables->reservation_count_max, tables->buyer_count_max, tables->retention_ms,
-            tables->hash_key, options->start_ms);
+            "    struct shop shop = shop_open_with(",
+            seed, finding->check, finding->text, seed);
+    test_tables(to, &options->tables);
+    fprintf(to, ");\n    shop.now_ms = %" PRIu64 "u;\n", options->start_ms);
     for (uint64_t i = 0; i < op_count; i++)
         tell_op(&telling, &ops[i]);
     expect_end(&telling, finding);
     fputs("    shop_close(&shop);\n}\n", to);
+    forget_save(&telling);
     stock_model_destroy(&telling.model);
 }

@@ -1,6 +1,7 @@
 #include "run.h"
 
 #include "compare.h"
+#include "save.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@ void run_end(struct run *run)
     stock_destroy(&run->stock);
     stock_destroy(&run->twin);
     stock_model_destroy(&run->model);
+    save_drop(run);
     free(run->log);
     run->log = NULL;
 }
@@ -55,7 +57,7 @@ static bool same_items(struct run *run)
     if (stock_item_at(run->stock, run->item_count, &view))
         return compare_find(run, "item", "there are items that nobody created");
     return compare_numbers(run, "item", "stock_time_ms()", stock_time_ms(run->stock),
-                           run->record_time_ms);
+                           stock_model_time_ms(run->model));
 }
 
 static bool same_everything(struct run *run)
@@ -101,8 +103,7 @@ static void note_record(struct run *run, const struct stock_record *record)
     if (record->type == STOCK_RECORD_ITEM_CREATED)
         run->item_lsns[run->item_count++].item_id = item_id;
     *item_lsn(run, item_id) = run->lsn;
-    if (record->time_ms > run->record_time_ms)
-        run->record_time_ms = record->time_ms;
+    run->newest_lsn = run->lsn;
     run->counts.records[record->type]++;
 }
 
@@ -113,6 +114,7 @@ static bool commit(struct run *run)
     struct stock_record copy;
     uint32_t length = stock_record_encode(&run->record, bytes);
     run->record.lsn = ++run->lsn;
+    save_make_room(run);
     stock_commit(run->stock, &run->record);
     const char *problem = stock_record_decode(bytes, length, &copy);
     if (problem != NULL)
@@ -147,7 +149,7 @@ static uint64_t expected_lsn(struct run *run, const struct stock_reply *expected
 {
     struct stock_item_view view;
     if (expected->code == STOCK_CAPACITY)
-        return run->lsn;
+        return run->newest_lsn;
     if (!looks_at_state || !stock_model_item_find(run->model, item_id, &view))
         return 0;
     return *item_lsn(run, item_id);
@@ -259,8 +261,20 @@ static bool operate(struct run *run, const struct op *op)
         return due(run);
     case OP_OFFER:
         return offer(run, op);
-    default:
+    case OP_TIME:
         return advance(run, op->advance_ms);
+    case OP_SAVE:
+        save_begin(run, op->bytes);
+        return true;
+    case OP_STEP:
+        return save_step(run, op->bytes);
+    case OP_ABANDON:
+        save_drop(run);
+        return true;
+    case OP_RESTART:
+        return save_restart(run);
+    default:
+        return save_spoil(run, op->seed);
     }
 }
 
@@ -351,7 +365,7 @@ bool run_finish(struct run *run)
 {
     stock_assert_valid(run->stock);
     stock_assert_valid(run->twin);
-    if (!same_everything(run))
+    if (!save_restart(run) || !same_everything(run))
         return false;
     digest(run, stock_hash(run->stock));
     return true;

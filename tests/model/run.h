@@ -41,6 +41,18 @@ struct run_counts {
     uint64_t codes[STOCK_FORBIDDEN + 1];
     uint64_t records[STOCK_RECORD_FORGOTTEN + 1];
     uint64_t offers_legal, offers_full, offers_refused;
+    uint64_t saves, saved_entries, restarts;
+    uint64_t snapshots_true, snapshots_full, snapshots_refused; /* that were spoiled */
+};
+
+/* The last save: none, one that goes on, or one that is complete. */
+struct run_save {
+    bool is_on, is_complete;
+    uint32_t page_bytes;
+    struct stock_page page;
+    struct stock_model_snapshot snapshot; /* the pages that were turned */
+    struct stock_model *moment;           /* the model as it was when it began */
+    uint64_t moment_lsn, moment_log_bytes;
 };
 
 struct run {
@@ -50,7 +62,7 @@ struct run {
     struct stock_model *model;
     uint64_t now_ms;
     uint64_t lsn;
-    uint64_t record_time_ms; /* the latest */
+    uint64_t newest_lsn; /* of the records that the stock has seen since it was loaded */
     struct {
         uint64_t item_id, lsn;
     } item_lsns[RUN_ITEM_COUNT_MAX];
@@ -58,6 +70,7 @@ struct run {
     /* the encoded records, one behind the other */
     uint8_t *log;
     uint64_t log_bytes, log_room;
+    struct run_save save;
     /* of the last operation */
     struct stock_reply reply;
     struct stock_record record; /* type NONE: nothing was committed */

@@ -200,9 +200,9 @@ static void print_to(const char *path, const struct failing *failing, uint64_t o
 
 Test(shrink, printed_test_compiles_whatever_the_check)
 {
-    static const char *const checks[] = {"reply",  "record", "item",   "conservation",
-                                         "counts", "due",    "hash",   "check",
-                                         "replay", "logs",   "decode", "crash"};
+    static const char *const checks[] = {"reply",  "record", "item",  "conservation", "counts",
+                                         "due",    "hash",   "check", "replay",       "logs",
+                                         "decode", "crash",  "save",  "load",         "restart"};
     struct failing *failing = draw(has_three_expired, never);
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
         char path[200];
