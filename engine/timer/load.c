@@ -360,10 +360,13 @@ static void link_slots(struct timer *timer)
 
 static void link_entries(struct timer *timer, const struct sort_entry *entries)
 {
+    uint64_t previous_ms = 0;
     for (uint32_t i = 0; i < timer->set_count; i++) {
         if (i + LOOK_AHEAD < timer->set_count)
             timer_prefetch(timer, entry_slot(&entries[i + LOOK_AHEAD]));
         uint64_t deadline_ms = entry_deadline_ms(&entries[i]);
+        hf_assert(deadline_ms >= previous_ms);
+        previous_ms = deadline_ms;
         timer_link(timer, entry_slot(&entries[i]), deadline_ms,
                    deadline_ms - entry_made_ms(&entries[i]));
     }
