@@ -98,8 +98,8 @@ static double median(double *values, uint64_t count)
 static void print_result(const char *what, const char *unit, uint64_t unit_count,
                          const struct span *spans, uint64_t run_count)
 {
-    double wall_s[RUN_COUNT_MAX];
-    double processor_s[RUN_COUNT_MAX];
+    double wall_s[RUN_COUNT_MAX] = {0};
+    double processor_s[RUN_COUNT_MAX] = {0};
     for (uint64_t i = 0; i < run_count; i++) {
         wall_s[i] = spans[i].wall_s;
         processor_s[i] = spans[i].processor_s;
@@ -210,6 +210,7 @@ static void *must_map(size_t bytes)
 static void sale_make(struct sale *sale, const struct options *options)
 {
     *sale = (struct sale){.options = *options};
+    hf_assert(options->item_count > 0);
     sale->log_room = options->reservation_count * RECORD_BYTES_MAX +
                      (options->item_count + 1) * STOCK_RECORD_BYTES_MAX;
     sale->log = must_map(sale->log_room);
@@ -307,9 +308,9 @@ static void measure_commit(const struct sale *sale)
 {
     uint64_t count = sale->options.reservation_count;
     uint64_t run_count = sale->options.run_count;
-    struct span reserved[RUN_COUNT_MAX];
-    struct span confirmed[RUN_COUNT_MAX];
-    struct span saving[RUN_COUNT_MAX];
+    struct span reserved[RUN_COUNT_MAX] = {{0, 0}};
+    struct span confirmed[RUN_COUNT_MAX] = {{0, 0}};
+    struct span saving[RUN_COUNT_MAX] = {{0, 0}};
     struct stock_page page = {.to = must_map(PAGE_BYTES)};
     for (uint64_t run = 0; run < 2 * run_count; run++) {
         struct stock *stock = open_stock(&sale->options, run);
@@ -358,7 +359,7 @@ static struct stock *replay(const struct sale *sale, uint64_t hash_key, struct s
 
 static void measure_replay(const struct sale *sale)
 {
-    struct span spans[RUN_COUNT_MAX];
+    struct span spans[RUN_COUNT_MAX] = {{0, 0}};
     for (uint64_t run = 0; run < sale->options.run_count; run++) {
         struct stock *stock = replay(sale, run, &spans[run]);
         stock_destroy(&stock);
@@ -440,7 +441,7 @@ static struct span load(const struct sale *sale, const struct saved *saved, uint
 static void measure_save_and_load(const struct sale *sale)
 {
     const struct options *options = &sale->options;
-    struct span spans[RUN_COUNT_MAX];
+    struct span spans[RUN_COUNT_MAX] = {{0, 0}};
     struct saved saved = saved_open(options);
     struct stock *stock = replay(sale, 0, &spans[0]);
     for (uint64_t run = 0; run < options->run_count; run++)

@@ -143,7 +143,7 @@ uint64_t record_hash_keys(const struct stock *stock, struct stock_record *record
     if (record_is_of_item(record))
         return item_hash(stock, record->item.item_id);
     record->reservation_hash = reservation_hash(stock, event->item_id, event->reservation_id);
-    if (record->type == STOCK_RECORD_HELD)
+    if (record->type == STOCK_RECORD_HELD && event->buyer_id != 0)
         record->buyer_hash = buyer_hash(stock, event->item_id, event->buyer_id);
     return item_hash(stock, event->item_id);
 }

@@ -33,14 +33,11 @@ struct buyer_claim {
     uint32_t open_holds;
 };
 
-static size_t item_claims_bytes(const struct stock *stock)
+/* Buyers' behind items'. */
+static size_t claims_bytes(const struct stock *stock)
 {
-    return stock->items.slot_count * sizeof(struct item_claim);
-}
-
-static size_t buyer_claims_bytes(const struct stock *stock)
-{
-    return stock->buyers.slot_count * sizeof(struct buyer_claim);
+    return stock->items.slot_count * sizeof(struct item_claim) +
+           stock->buyers.slot_count * sizeof(struct buyer_claim);
 }
 
 /* ---- values, whatever else there is ---- */
@@ -141,6 +138,8 @@ struct loaded {
     uint64_t item_hash;
     uint64_t key_hash;   /* of the reservation; of the buyer when the entry is one */
     uint64_t buyer_hash; /* of the reservation's buyer, if it counts for one */
+    uint32_t item_slot;  /* where these most likely are, or INDEX_SLOT_NONE */
+    uint32_t buyer_slot;
     bool is_wanted;
     bool has_buyer;
 };
@@ -191,16 +190,16 @@ static void touch_indexes(const struct stock *stock, const struct loaded *loaded
         touch(index_line(&stock->buyer_index, loaded->buyer_hash));
 }
 
-static void touch_slots(const struct stock *stock, const struct loaded *loaded)
+static void touch_slots(const struct stock *stock, struct loaded *loaded)
 {
-    uint32_t slot = index_candidate(&stock->item_index, loaded->item_hash);
-    if (slot != INDEX_SLOT_NONE)
-        touch(item_at(stock, slot));
+    loaded->item_slot = index_candidate(&stock->item_index, loaded->item_hash);
+    if (loaded->item_slot != INDEX_SLOT_NONE)
+        touch(item_at(stock, loaded->item_slot));
     if (!loaded->has_buyer)
         return;
-    slot = index_candidate(&stock->buyer_index, loaded->buyer_hash);
-    if (slot != INDEX_SLOT_NONE)
-        touch(buyer_at(stock, slot));
+    loaded->buyer_slot = index_candidate(&stock->buyer_index, loaded->buyer_hash);
+    if (loaded->buyer_slot != INDEX_SLOT_NONE)
+        touch(buyer_at(stock, loaded->buyer_slot));
 }
 
 /* ---- taking an entry ---- */
@@ -208,8 +207,22 @@ static void touch_slots(const struct stock *stock, const struct loaded *loaded)
 /* Of the snapshot that is being loaded: an older item has all that it has. */
 static uint32_t own_item_find(const struct stock *stock, const struct loaded *loaded)
 {
-    uint32_t slot = item_find(stock, loaded->item_id, loaded->item_hash);
+    uint32_t slot = loaded->item_slot;
+    if (slot == INDEX_SLOT_NONE || item_at(stock, slot)->settings.item_id != loaded->item_id)
+        slot = item_find(stock, loaded->item_id, loaded->item_hash);
     return slot != STOCK_SLOT_NONE && slot < stock->load.first_item ? STOCK_SLOT_NONE : slot;
+}
+
+static uint32_t counted_buyer_find(const struct stock *stock, const struct loaded *loaded,
+                                   uint32_t item_slot)
+{
+    uint64_t buyer_id = loaded->entry.reservation.hold.buyer_id;
+    if (loaded->buyer_slot != INDEX_SLOT_NONE) {
+        const struct buyer *buyer = buyer_at(stock, loaded->buyer_slot);
+        if (buyer->buyer_id == buyer_id && buyer->item_slot == item_slot)
+            return loaded->buyer_slot;
+    }
+    return buyer_find(stock, item_slot, buyer_id, loaded->buyer_hash);
 }
 
 static const char *take_item(struct stock *stock, const struct loaded *loaded)
@@ -278,7 +291,7 @@ static const char *find_buyer(const struct stock *stock, const struct loaded *lo
     *slot_out = STOCK_SLOT_NONE;
     if (!loaded->has_buyer)
         return NULL;
-    *slot_out = buyer_find(stock, item_slot, entry->hold.buyer_id, loaded->buyer_hash);
+    *slot_out = counted_buyer_find(stock, loaded, item_slot);
     if (*slot_out == STOCK_SLOT_NONE)
         return "reservation of an unknown buyer";
     const struct buyer *buyer = buyer_at(stock, *slot_out);
@@ -412,12 +425,10 @@ bool stock_load_snapshot_begin(struct stock *stock, struct stock_wanted wanted)
     struct load *load = &stock->load;
     hf_assert(load->is_on);
     hf_assert(!load->is_in_snapshot);
-    load->item_claims = memory_map(item_claims_bytes(stock));
-    load->buyer_claims = memory_map(buyer_claims_bytes(stock));
-    if (load->item_claims == NULL || load->buyer_claims == NULL) {
-        load_deinit(stock);
+    load->item_claims = memory_map(claims_bytes(stock));
+    if (load->item_claims == NULL)
         return false;
-    }
+    load->buyer_claims = (void *)(load->item_claims + stock->items.slot_count);
     load->is_in_snapshot = true;
     load->wanted = wanted;
     load->found = (struct stock_saved){.item_count = 0};
@@ -428,10 +439,8 @@ bool stock_load_snapshot_begin(struct stock *stock, struct stock_wanted wanted)
 
 void load_deinit(struct stock *stock)
 {
-    memory_unmap(stock->load.item_claims, item_claims_bytes(stock));
-    memory_unmap(stock->load.buyer_claims, buyer_claims_bytes(stock));
+    memory_unmap(stock->load.item_claims, claims_bytes(stock));
     stock->load.item_claims = NULL;
-    stock->load.buyer_claims = NULL;
 }
 
 /* Decodes the entry at `*at` and steps over it. */

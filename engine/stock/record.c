@@ -143,7 +143,7 @@ const char *layout_get_item(const uint8_t *from, uint32_t from_bytes, uint32_t s
 
 const char *layout_get_hold(const uint8_t *from, struct stock_hold_event *hold)
 {
-    if (!is_zero(from + 76, 4))
+    if (bytes_get_u32(from + 76) != 0)
         return "hold has bytes set that must be zero";
     hold->quantity = bytes_get_u32(from + 4);
     hold->item_id = bytes_get_u64(from + 16);

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct slab {
-    uint8_t *memory;
+    void *memory; /* the entries, one behind the other */
     size_t entry_bytes;
     uint32_t slot_count;
     uint32_t touched_count; /* slots 0 .. touched_count - 1 were taken at least once */
@@ -23,7 +23,7 @@ void slab_deinit(struct slab *slab);
 
 static inline void *slab_at(const struct slab *slab, uint32_t slot)
 {
-    return slab->memory + slot * slab->entry_bytes;
+    return (uint8_t *)slab->memory + slot * slab->entry_bytes;
 }
 
 static inline bool slab_is_full(const struct slab *slab)

@@ -103,17 +103,17 @@ struct stock {
 
 static inline struct item *item_at(const struct stock *stock, uint32_t slot)
 {
-    return slab_at(&stock->items, slot);
+    return (struct item *)stock->items.memory + slot;
 }
 
 static inline struct reservation *reservation_at(const struct stock *stock, uint32_t slot)
 {
-    return slab_at(&stock->reservations, slot);
+    return (struct reservation *)stock->reservations.memory + slot;
 }
 
 static inline struct buyer *buyer_at(const struct stock *stock, uint32_t slot)
 {
-    return slab_at(&stock->buyers, slot);
+    return (struct buyer *)stock->buyers.memory + slot;
 }
 
 static inline int64_t item_available(const struct item *item)

@@ -256,9 +256,26 @@ static void sort_by_tie(struct arrays *arrays, bool is_by_first, const struct ti
     sort_by_bytes(arrays, &differing, TIE, TIE_BYTES);
 }
 
-/* Gives the entries their times back, which are noted in the nodes. Returns the bits in which they
- * differ. */
-static struct sort_entry fetch_times(const struct timer *timer, struct arrays *arrays)
+static bool all_are_made_at_once(const struct sort_entry *entries, uint32_t count)
+{
+    uint32_t i = 1;
+    while (i < count && same_times(&entries[i], &entries[0]))
+        i++;
+    return i == count;
+}
+
+/* Gives the entries their times back: the same ones ... */
+static void set_times(struct arrays *arrays, const struct sort_entry *times)
+{
+    for (uint32_t i = 0; i < arrays->count; i++) {
+        struct sort_entry *entry = &arrays->entries[i];
+        entry->words[0] = times->words[0] >> 32 << 32 | entry_slot(entry);
+        entry->words[1] = times->words[1];
+    }
+}
+
+/* ... or those that are noted in the nodes, by which they are sorted then. */
+static void sort_by_made(const struct timer *timer, struct arrays *arrays)
 {
     struct sort_entry *entries = arrays->entries;
     struct sort_entry differing = {{0}};
@@ -268,17 +285,21 @@ static struct sort_entry fetch_times(const struct timer *timer, struct arrays *a
         differing.words[0] |= entries[i].words[0] ^ entries[0].words[0];
         differing.words[1] |= entries[i].words[1] ^ entries[0].words[1];
     }
-    return differing;
+    sort_by_bytes(arrays, &differing, MADE, MADE_BYTES);
 }
 
 static void sort_many(const struct timer *timer, struct sort_entry *entries, uint32_t count,
                       struct sort_entry *room, const struct ties *ties)
 {
     struct arrays arrays = {entries, room, count};
+    const struct sort_entry times = entries[0];
+    bool is_made_at_once = all_are_made_at_once(entries, count);
     sort_by_tie(&arrays, false, ties);
     sort_by_tie(&arrays, true, ties);
-    struct sort_entry differing = fetch_times(timer, &arrays);
-    sort_by_bytes(&arrays, &differing, MADE, MADE_BYTES);
+    if (is_made_at_once)
+        set_times(&arrays, &times);
+    else
+        sort_by_made(timer, &arrays);
     if (arrays.entries != entries)
         memcpy(entries, arrays.entries, count * sizeof *entries);
 }

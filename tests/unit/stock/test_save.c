@@ -180,6 +180,36 @@ Test(save, writes_nothing_when_no_entry_fits_below_the_target)
     shop_close(&shop);
 }
 
+Test(save, of_more_than_fits_a_step_or_a_page_is_whole)
+{
+    struct stock_options options = shop_options();
+    options.item_count_max = 40;
+    options.reservation_count_max = 200;
+    options.buyer_count_max = 200;
+    struct shop shop = shop_open_with(options);
+    for (uint64_t item_id = 1; item_id <= 40; item_id++) {
+        struct stock_item_settings settings = shop_settings(100);
+        settings.item_id = item_id;
+        cr_assert_eq(shop_create(&shop, settings), STOCK_OK);
+    }
+    for (uint64_t id = 1; id <= 200; id++) {
+        struct stock_request request = shop_request(STOCK_OP_RESERVE, id);
+        request.item_id = 1 + id % 40;
+        request.buyer_id = id;
+        request.quantity = 1;
+        cr_assert_eq(shop_ask(&shop, request), STOCK_OK);
+    }
+    struct saving saving;
+    saving_begin(&saving, &shop);
+    struct snapshot *snapshot = saving_end(&saving);
+    cr_expect_eq(snapshot->entry_count, 440);
+    struct stock *loaded = snapshot_open(snapshot, &options);
+    cr_expect_eq(stock_hash(loaded), stock_hash(shop.stock));
+    stock_destroy(&loaded);
+    free(snapshot);
+    shop_close(&shop);
+}
+
 /* One change of each kind, at each moment of a save. */
 typedef void (*change_fn)(struct shop *shop);
 
