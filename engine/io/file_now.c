@@ -142,6 +142,12 @@ int io_directory_create(struct io *io, const char *path)
     return error;
 }
 
+int io_directory_remove(struct io *io, const char *path)
+{
+    (void)io;
+    return rmdir(path) == 0 ? 0 : -errno;
+}
+
 int io_directory_sync(struct io *io, const char *path)
 {
     int fd = io_file_open_now(io, path, IO_FILE_DIRECTORY);

@@ -163,6 +163,7 @@ int io_file_allocate_now(struct io *io, int fd, uint64_t bytes);
 int io_file_rename_now(struct io *io, const char *from, const char *to);
 int io_file_remove_now(struct io *io, const char *path);
 int io_directory_create(struct io *io, const char *path); /* 0 when it is there already */
+int io_directory_remove(struct io *io, const char *path); /* -ENOTEMPTY when anything is in it */
 /* Makes names created in, renamed in or removed from the directory durable. */
 int io_directory_sync(struct io *io, const char *path);
 /* Calls `entry` for every name but "." and "..", in no order. 0 or negative errno. */
