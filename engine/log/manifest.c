@@ -231,6 +231,18 @@ void log_core_directory_name(uint64_t era, uint32_t core, char *to)
     hf_assert(written > 0 && written < LOG_NAME_BYTES_MAX);
 }
 
+uint64_t log_era_directory_number(const char *name)
+{
+    char expected[LOG_NAME_BYTES_MAX];
+    uint64_t number;
+    struct cursor cursor = {.at = name, .end = name + strlen(name)};
+    if (!take_text(&cursor, "era-") || !take_decimal(&cursor, UINT64_MAX, &number) || number == 0)
+        return 0;
+    log_core_directory_name(number, 0, expected);
+    *strchr(expected, '/') = '\0';
+    return strcmp(name, expected) == 0 ? number : 0; /* with neither more nor fewer zeros */
+}
+
 void log_segment_file_name(uint64_t segment_number, char *to)
 {
     hf_assert(segment_number >= 1 && segment_number <= LOG_SEGMENT_NUMBER_MAX);

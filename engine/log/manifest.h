@@ -67,6 +67,8 @@ const char *log_manifest_decode(const char *from, size_t from_bytes,
 /* Writes "era-000001/core-000" (at most LOG_NAME_BYTES_MAX, with terminator). */
 enum { LOG_NAME_BYTES_MAX = 64 };
 void log_core_directory_name(uint64_t era, uint32_t core, char *to);
+/* The number of "era-000001", or 0 when it is no era's name. */
+uint64_t log_era_directory_number(const char *name);
 /* Writes "000000000001.log". */
 void log_segment_file_name(uint64_t segment_number, char *to);
 /* The number in such a name, or 0 when it is no segment's name. */

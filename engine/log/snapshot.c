@@ -397,18 +397,33 @@ void log_snapshot_reader_begin(struct log_snapshot_reader *reader,
     *reader = (struct log_snapshot_reader){.source = *source};
 }
 
-uint32_t log_snapshot_reader_wants(const struct log_snapshot_reader *reader)
+static uint64_t bytes_left(const struct log_snapshot_reader *reader)
 {
-    const uint64_t left = reader->source.file_bytes - reader->offset;
-    const uint32_t wanted = reader->offset == 0 ? LOG_BLOCK_BYTES : LOG_SNAPSHOT_BLOCK_BYTES_MAX;
-    return left < wanted ? (uint32_t)left : wanted;
+    return reader->source.file_bytes - reader->offset;
+}
+
+uint32_t log_snapshot_reader_needs(const struct log_snapshot_reader *reader, const uint8_t *bytes,
+                                   uint32_t bytes_count)
+{
+    const uint64_t left = bytes_left(reader);
+    const uint32_t first_bytes = left < LOG_BLOCK_BYTES ? (uint32_t)left : LOG_BLOCK_BYTES;
+    struct block_header header;
+    uint64_t checksum;
+    if (reader->offset == 0 || bytes_count < LOG_SNAPSHOT_BLOCK_HEADER_BYTES)
+        return first_bytes;
+    const uint64_t seed = block_seed(reader->header.snapshot_uuid, reader->offset);
+    if (block_header_decode(bytes, seed, &header, &checksum) != NULL)
+        return first_bytes; /* which is enough to say so */
+    const uint32_t needed = block_bytes(header.payload_bytes);
+    return left < needed ? (uint32_t)left : needed;
 }
 
 enum log_snapshot_piece log_snapshot_reader_take(struct log_snapshot_reader *reader,
-                                                 const uint8_t *bytes)
+                                                 const uint8_t *bytes, uint32_t bytes_count)
 {
-    const uint32_t bytes_count = log_snapshot_reader_wants(reader);
     hf_assert(!reader->is_over);
+    hf_assert(bytes_count <= bytes_left(reader));
+    hf_assert(bytes_count >= log_snapshot_reader_needs(reader, bytes, bytes_count));
     return reader->offset == 0 ? take_header(reader, bytes, bytes_count)
                                : take_block(reader, bytes, bytes_count);
 }

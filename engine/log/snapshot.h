@@ -24,7 +24,7 @@
 
 enum {
     LOG_SNAPSHOT_BLOCK_HEADER_BYTES = 64,
-    LOG_SNAPSHOT_BLOCK_BYTES_MAX = 1 << 20, /* header and padding included */
+    LOG_SNAPSHOT_BLOCK_BYTES_MAX = 4 << 20, /* header and padding included */
     LOG_SNAPSHOT_PAYLOAD_BYTES_MAX = LOG_SNAPSHOT_BLOCK_BYTES_MAX - LOG_SNAPSHOT_BLOCK_HEADER_BYTES,
     LOG_SNAPSHOT_ENTRY_BYTES_MIN = 8,
     LOG_SNAPSHOT_ENTRY_BYTES_MAX = 256,
@@ -175,13 +175,17 @@ struct log_snapshot_reader {
 void log_snapshot_reader_begin(struct log_snapshot_reader *reader,
                                const struct log_snapshot_source *source);
 
-/* How many bytes to bring next, from `offset` on: up to LOG_SNAPSHOT_BLOCK_BYTES_MAX, all inside
- * the file. 0 when the verdict needs none. */
-uint32_t log_snapshot_reader_wants(const struct log_snapshot_reader *reader);
+/* How many bytes from `offset` on make the next piece, as far as the first `bytes_count` of them
+ * tell: at least what is left of LOG_BLOCK_BYTES, at most LOG_SNAPSHOT_BLOCK_BYTES_MAX, all inside
+ * the file. So whoever has none yet brings a block, or a larger piece of the file, and asks again.
+ */
+uint32_t log_snapshot_reader_needs(const struct log_snapshot_reader *reader, const uint8_t *bytes,
+                                   uint32_t bytes_count);
 
-/* Takes as many bytes as were wanted and returns the next piece. Not to be called again after the
- * end. */
+/* Takes what is needed of the `bytes_count` bytes from `offset` on and returns the next piece.
+ * There are as many as log_snapshot_reader_needs() says of them, and may be more. Not to be called
+ * again after the end. */
 enum log_snapshot_piece log_snapshot_reader_take(struct log_snapshot_reader *reader,
-                                                 const uint8_t *bytes);
+                                                 const uint8_t *bytes, uint32_t bytes_count);
 
 #endif

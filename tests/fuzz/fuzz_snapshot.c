@@ -227,13 +227,15 @@ static struct result read_script(const struct script *script)
     bool is_over = false;
     log_snapshot_reader_begin(&reader, &script->source);
     while (!is_over) {
-        uint32_t wanted = log_snapshot_reader_wants(&reader);
-        uint8_t *piece = malloc(wanted > 0 ? wanted : 1);
+        const uint8_t *from = script->bytes + reader.offset;
+        uint32_t needed = log_snapshot_reader_needs(&reader, from, 0);
+        needed = log_snapshot_reader_needs(&reader, from, needed);
+        uint8_t *piece = malloc(needed > 0 ? needed : 1);
         hf_assert(piece != NULL);
-        hf_assert(wanted <= LOG_SNAPSHOT_BLOCK_BYTES_MAX);
-        hf_assert(reader.offset + wanted <= script->source.file_bytes);
-        memcpy(piece, script->bytes + reader.offset, wanted);
-        result.end = log_snapshot_reader_take(&reader, piece);
+        hf_assert(needed <= LOG_SNAPSHOT_BLOCK_BYTES_MAX);
+        hf_assert(reader.offset + needed <= script->source.file_bytes);
+        memcpy(piece, from, needed);
+        result.end = log_snapshot_reader_take(&reader, piece, needed);
         if (result.end == LOG_SNAPSHOT_ENTRIES) {
             result.hash = mix(result.hash, reader.entries, reader.entries_bytes);
             result.entry_count += reader.entry_count;
@@ -317,7 +319,7 @@ static bool is_possible(uint64_t kind, uint64_t payload_bytes, uint64_t entry_co
     if (kind == 2)
         return payload_bytes == 56 && entry_count == 0;
     return kind == 1 && entry_count >= 1 && payload_bytes >= 8 * entry_count &&
-           payload_bytes <= 256 * entry_count && payload_bytes + 64 <= 1 << 20;
+           payload_bytes <= 256 * entry_count && payload_bytes + 64 <= 4 << 20;
 }
 
 /* A block that is whole and in its place, as long as `bytes_out` says. */

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = LOG_BLOCK_BYTES, FILE_BYTES_MAX = 8 << 20 };
+enum { BLOCK = LOG_BLOCK_BYTES, FILE_BYTES_MAX = 32 << 20 };
 
 static const struct log_snapshot_header HEADER = {
     .server_id = {.high = 0x0102030405060708, .low = 0x1112131415161718},
@@ -151,12 +151,14 @@ static struct seen read_as(const struct log_snapshot_source *source, const uint8
     bool is_over = false;
     log_snapshot_reader_begin(&seen.reader, source);
     while (!is_over) {
-        const uint32_t wanted = log_snapshot_reader_wants(&seen.reader);
-        uint8_t *piece = malloc(wanted > 0 ? wanted : 1);
+        const uint8_t *from = bytes + seen.reader.offset;
+        uint32_t needed = log_snapshot_reader_needs(&seen.reader, from, 0);
+        needed = log_snapshot_reader_needs(&seen.reader, from, needed);
+        uint8_t *piece = malloc(needed > 0 ? needed : 1);
         cr_assert_not_null(piece);
-        cr_assert_leq(seen.reader.offset + wanted, source->file_bytes);
-        memcpy(piece, bytes + seen.reader.offset, wanted);
-        seen.end = log_snapshot_reader_take(&seen.reader, piece);
+        cr_assert_leq(seen.reader.offset + needed, source->file_bytes);
+        memcpy(piece, from, needed);
+        seen.end = log_snapshot_reader_take(&seen.reader, piece, needed);
         seen.has_header = seen.has_header || seen.end == LOG_SNAPSHOT_HEADER;
         if (seen.end == LOG_SNAPSHOT_ENTRIES)
             see_entries(&seen);
