@@ -132,15 +132,10 @@ static const char *check_hold_event(const struct stock *stock, struct stock_reco
     return known ? check_change(stock, record) : "event of an unknown reservation";
 }
 
-bool record_is_of_item(const struct stock_record *record)
-{
-    return record->type == STOCK_RECORD_ITEM_CREATED || record->type == STOCK_RECORD_ITEM_UPDATED;
-}
-
 uint64_t record_hash_keys(const struct stock *stock, struct stock_record *record)
 {
     const struct stock_hold_event *event = &record->hold;
-    if (record_is_of_item(record))
+    if (stock_record_is_of_item(record))
         return item_hash(stock, record->item.item_id);
     record->reservation_hash = reservation_hash(stock, event->item_id, event->reservation_id);
     if (record->type == STOCK_RECORD_HELD && event->buyer_id != 0)

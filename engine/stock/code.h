@@ -30,7 +30,8 @@
     X(DEADLINE, 22, "the request's deadline passed before it was run")                             \
     X(LOADING, 23, "the server is reading its log, retry later")                                   \
     X(UNAUTHENTICATED, 24, "not authenticated")                                                    \
-    X(FORBIDDEN, 25, "not allowed")
+    X(FORBIDDEN, 25, "not allowed")                                                                \
+    X(UNKNOWN_SNAPSHOT, 26, "no such snapshot, or not any more")
 
 enum stock_code {
 #define STOCK_CODE_ENUM(name, number, text) STOCK_##name = (number),

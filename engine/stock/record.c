@@ -92,6 +92,16 @@ static uint32_t hold_encode(const struct stock_hold_event *hold, uint8_t *to)
     return LAYOUT_HOLD_BYTES;
 }
 
+bool stock_record_is_of_item(const struct stock_record *record)
+{
+    return type_is_item(record->type);
+}
+
+uint64_t stock_record_item_id(const struct stock_record *record)
+{
+    return stock_record_is_of_item(record) ? record->item.item_id : record->hold.item_id;
+}
+
 uint32_t stock_record_encode(const struct stock_record *record, uint8_t *to)
 {
     hf_assert(type_is_item(record->type) || type_is_hold(record->type));

@@ -73,6 +73,12 @@ struct stock_record {
     uint64_t reservation_hash;
 };
 
+/* Whether it is about an item (`item` is set); else it is an event of a hold (`hold` is). */
+bool stock_record_is_of_item(const struct stock_record *record);
+
+/* The item's id, of either kind. */
+uint64_t stock_record_item_id(const struct stock_record *record);
+
 /* Writes the record at `to` (room for STOCK_RECORD_BYTES_MAX) and returns its length, a multiple of
  * 8. The first two bytes hold that length, the third the type. */
 uint32_t stock_record_encode(const struct stock_record *record, uint8_t *to);

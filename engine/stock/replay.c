@@ -55,7 +55,7 @@ static const char *fill(const struct stock *stock, struct batch *batch, struct s
         const char *problem = decode_first(rest, record);
         if (problem != NULL)
             return problem;
-        read->is_wanted = wanted_takes(wanted, record_is_of_item(record) ? record->item.item_id
+        read->is_wanted = wanted_takes(wanted, stock_record_is_of_item(record) ? record->item.item_id
                                                                          : record->hold.item_id);
         if (read->is_wanted)
             read->item_hash = record_hash_keys(stock, record);
@@ -70,7 +70,7 @@ static void touch_indexes(const struct stock *stock, const struct read_record *r
 {
     const struct stock_record *record = &read->record;
     touch(index_line(&stock->item_index, read->item_hash));
-    if (record_is_of_item(record))
+    if (stock_record_is_of_item(record))
         return;
     touch(index_line(&stock->reservation_index, record->reservation_hash));
     if (is_held_by_buyer(record))
@@ -106,7 +106,7 @@ static void touch_slots(const struct stock *stock, struct read_record *read)
     touch_item(stock, read);
     if (is_held_by_buyer(record))
         touch_buyer(stock, read);
-    else if (!record_is_of_item(record) && record->type != STOCK_RECORD_HELD)
+    else if (!stock_record_is_of_item(record) && record->type != STOCK_RECORD_HELD)
         touch_reservation(stock, read);
 }
 

@@ -142,9 +142,6 @@ uint64_t item_hash(const struct stock *stock, uint64_t item_id);
 uint64_t reservation_hash(const struct stock *stock, uint64_t item_id, struct id128 id);
 uint64_t buyer_hash(const struct stock *stock, uint64_t item_id, uint64_t buyer_id);
 
-/* Whether it is about an item; else it is an event of a hold. */
-bool record_is_of_item(const struct stock_record *record);
-
 /* Fills in the record's hashes of reservation and buyer, and returns its item's. */
 uint64_t record_hash_keys(const struct stock *stock, struct stock_record *record);
 

@@ -32,16 +32,11 @@ void twins_close(struct twins *twins)
 
 /* ---- records ---- */
 
-static bool is_item_record(const struct stock_record *record)
-{
-    return record->type == STOCK_RECORD_ITEM_CREATED || record->type == STOCK_RECORD_ITEM_UPDATED;
-}
-
 /* What the record is about adds up. */
 static void check_item(const struct stock *stock, const struct stock_record *record)
 {
     struct stock_item_view view;
-    uint64_t item_id = is_item_record(record) ? record->item.item_id : record->hold.item_id;
+    uint64_t item_id = stock_record_is_of_item(record) ? record->item.item_id : record->hold.item_id;
     hf_assert(stock_item_find(stock, item_id, &view));
     if (view.settings.stock == STOCK_UNLIMITED)
         hf_assert(view.available == STOCK_UNLIMITED);

@@ -197,7 +197,7 @@ Test(codes, have_names)
 {
     cr_expect_str_eq(stock_code_name(STOCK_SOLD_OUT), "SOLD_OUT");
     cr_expect_str_eq(stock_code_name(0), "?");
-    cr_expect_str_eq(stock_code_name(26), "?");
+    cr_expect_str_eq(stock_code_name(27), "?");
     cr_expect_str_eq(stock_record_type_name(STOCK_RECORD_HELD), "HELD");
     cr_expect_str_eq(stock_record_type_name(99), "?");
 }
