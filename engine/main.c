@@ -10,6 +10,7 @@
 
 #include <getopt.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,12 +62,15 @@ enum option_name {
     OPTION_MAX_BATCH,
     OPTION_RETENTION,
     OPTION_SEGMENT_SIZE,
+    OPTION_SNAPSHOT_AFTER,
+    OPTION_SNAPSHOT_EVERY,
+    OPTION_ARCHIVE,
     OPTION_HELP,
     OPTION_VERSION,
     OPTION_COUNT,
 };
 
-enum { MIB = 1 << 20 };
+enum { MIB = 1 << 20, ARCHIVE_PATH_BYTES = 3072 };
 
 /* The one table: getopt_long, --help, ranges and defaults are made from it. */
 static const struct {
@@ -103,6 +107,18 @@ static const struct {
                           1000, 365ull * 24 * 3600 * 1000, "24h"},
     [OPTION_SEGMENT_SIZE] = {"segment-size", "SIZE", "size of a log file, whole MiB", KIND_BYTES,
                              LOG_SEGMENT_BYTES_MIN, 16ull << 30, "64MiB"},
+    [OPTION_SNAPSHOT_AFTER] = {"snapshot-after", "SIZE",
+                               "snapshot of a core when its log has grown by so much; 0: not "
+                               "for that",
+                               KIND_BYTES, 0, 1ull << 44, "1GiB"},
+    [OPTION_SNAPSHOT_EVERY] = {"snapshot-every", "TIME",
+                               "snapshot of a core when the last one is so old and something "
+                               "has changed; 0: not for that",
+                               KIND_DURATION, 0, 365ull * 24 * 3600 * 1000, "1h"},
+    [OPTION_ARCHIVE] = {"archive", "DIR",
+                        "copy log files there before they are removed; made when it does not "
+                        "exist",
+                        KIND_TEXT, 0, 0, NULL},
     [OPTION_HELP] = {"help", NULL, "this text", KIND_FLAG, 0, 0, NULL},
     [OPTION_VERSION] = {"version", NULL, "the version", KIND_FLAG, 0, 0, NULL},
 };
@@ -239,6 +255,17 @@ static void set_option(int option, const char *text, struct options *options)
         if (server->segment_bytes % MIB != 0)
             usage_error("segment-size", text, "not a whole number of MiB");
         break;
+    case OPTION_SNAPSHOT_AFTER:
+        server->snapshot_log_bytes = parse_number(option, text);
+        break;
+    case OPTION_SNAPSHOT_EVERY:
+        server->snapshot_every_ms = parse_number(option, text);
+        break;
+    case OPTION_ARCHIVE:
+        if (text[0] == '\0' || strlen(text) >= ARCHIVE_PATH_BYTES)
+            usage_error("archive", text, "not the path of a directory");
+        server->archive_path = text;
+        break;
     case OPTION_HELP:
         print_help();
         exit(EXIT_CLEAN);
@@ -286,8 +313,11 @@ static void parse_options(int argc, char **argv, struct options *options)
 
 /* ---- exit codes ---- */
 
+/* Any thread. The first failure is the one that is told. */
 static _Noreturn void fail(enum exit_code code, const char *message)
 {
+    static pthread_mutex_t first = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&first);
     diag(DIAG_ERROR, "%s", message);
     _exit(code); /* at once: threads may be running, and nothing more is to be acknowledged */
 }
@@ -332,55 +362,50 @@ static enum exit_code code_of_server(enum server_status status)
 
 /* ---- threads ---- */
 
-/* The main thread and all cores go through the start in step: the cores load; the main thread binds
- * the port and begins the era; the cores open their logs; the main thread opens the server; the
- * cores serve. At each step the one side works while the other waits. */
+/* The main thread and all cores go through the start in step: the cores load; the main thread
+ * begins the era; the cores open their logs; the main thread lets them serve. The cores turn all
+ * the while and tell each step through a semaphore. */
 struct core_thread {
     pthread_t thread;
     struct core *core;
-    pthread_barrier_t *step;
-    enum server_status status; /* of the last step */
-    char message[SERVER_MESSAGE_BYTES];
+    sem_t *step;
 };
 
 static void *run_core(void *context)
 {
-    struct core_thread *thread = context;
+    const struct core_thread *thread = context;
     enum core_status status;
 
-    thread->status = core_load(thread->core, thread->message);
-    pthread_barrier_wait(thread->step);
-    pthread_barrier_wait(thread->step);
-    thread->status = core_open(thread->core, thread->message);
-    pthread_barrier_wait(thread->step);
-    pthread_barrier_wait(thread->step);
-    do
+    core_start(thread->core);
+    do {
         status = core_turn(thread->core);
-    while (status == CORE_RUNNING);
+        if (status == CORE_LOADED || status == CORE_OPENED || status == CORE_SERVES)
+            sem_post(thread->step);
+    } while (status < CORE_REFUSED);
     if (status == CORE_FAILED)
         fail(EXIT_IO, core_failure(thread->core));
+    if (status == CORE_REFUSED)
+        fail(code_of_server(core_refusal(thread->core)->status),
+             core_refusal(thread->core)->message);
     return NULL;
 }
 
-/* Waits until all cores have done their step; the process ends when one has failed. The threads
- * block the signals that stop the server; this one takes them while it waits here, so that a long
- * loading can be stopped. */
-static void wait_for_cores(struct core_thread *threads, uint32_t core_count,
-                           pthread_barrier_t *step, const sigset_t *signals)
+/* Waits until all cores have done their step. The threads block the signals that stop the server;
+ * this one takes them while it waits here, so that a long loading can be stopped. */
+static void wait_for_cores(uint32_t core_count, sem_t *step, const sigset_t *signals)
 {
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
-    pthread_barrier_wait(step);
+    for (uint32_t done = 0; done < core_count;)
+        if (sem_wait(step) == 0)
+            done++;
     pthread_sigmask(SIG_BLOCK, signals, NULL);
-    for (uint32_t i = 0; i < core_count; i++)
-        if (threads[i].status != SERVER_OK)
-            fail(code_of_server(threads[i].status), threads[i].message);
 }
 
 static void start_threads(struct server *server, uint32_t core_count, struct core_thread *threads,
-                          pthread_barrier_t *step, const sigset_t *signals)
+                          sem_t *step, const sigset_t *signals)
 {
     pthread_sigmask(SIG_BLOCK, signals, NULL);
-    pthread_barrier_init(step, NULL, core_count + 1);
+    sem_init(step, 0, 0);
     for (uint32_t i = 0; i < core_count; i++) {
         threads[i].core = server_core(server, i);
         threads[i].step = step;
@@ -439,15 +464,29 @@ static void raise_descriptor_limit(void)
     }
 }
 
-static void say_ready(const struct options *options, struct server *server, uint16_t port,
-                      uint64_t load_ms)
+/* What snapshots stand for is gone before the cores write anything. */
+static void begin_era(struct data_directory *directory, const struct server *server,
+                      const char *archive_path)
 {
-    struct server_totals totals = server_totals(server);
-    diag(DIAG_INFO,
-         "state hash %016llx: %llu items, %llu reservations, %llu records replayed in %llu ms",
-         (unsigned long long)totals.state_hash, (unsigned long long)totals.items,
-         (unsigned long long)totals.reservations, (unsigned long long)totals.records_replayed,
-         (unsigned long long)load_ms);
+    enum data_directory_status status = data_directory_begin_era(directory);
+    if (status == DATA_DIRECTORY_OK && archive_path != NULL)
+        status = data_directory_prepare_archive(directory, archive_path);
+    if (status == DATA_DIRECTORY_OK)
+        status = data_directory_remove_past(directory, server_needs_past(server), archive_path);
+    if (status != DATA_DIRECTORY_OK)
+        fail(code_of_directory(status), directory->message);
+}
+
+static void say_ready(const struct options *options, const struct server_totals *totals,
+                      uint16_t port, uint64_t load_ms)
+{
+    diag(
+        DIAG_INFO,
+        "state hash %016llx: %llu items, %llu reservations; %llu entries of snapshots loaded, %llu "
+        "records replayed in %llu ms",
+        (unsigned long long)totals->state_hash, (unsigned long long)totals->items,
+        (unsigned long long)totals->reservations, (unsigned long long)totals->entries_loaded,
+        (unsigned long long)totals->records_replayed, (unsigned long long)load_ms);
     if (options->server.durability == WAL_OFF)
         diag(DIAG_WARNING, "durability off: everything is lost when this process ends");
     printf("holdfastd ready on %s:%u\n", options->host, (unsigned)port);
@@ -459,7 +498,7 @@ int main(int argc, char **argv)
     static struct options options;
     static struct data_directory directory;
     static struct core_thread threads[LOG_CORE_COUNT_MAX];
-    pthread_barrier_t step;
+    sem_t step;
     char message[SERVER_MESSAGE_BYTES];
     enum server_status status;
     uint16_t port;
@@ -485,30 +524,25 @@ int main(int argc, char **argv)
     struct server *server = server_create(&options.server, &directory, &status, message);
     if (server == NULL)
         fail(code_of_server(status), message);
-    status = server_load_past_eras(server, message);
-    if (status != SERVER_OK)
-        fail(code_of_server(status), message);
-    start_threads(server, options.server.core_count, threads, &step, &signals);
-    wait_for_cores(threads, options.server.core_count, &step, &signals);
     status = server_bind(server, options.host, options.port, &port, message);
     if (status != SERVER_OK)
         fail(code_of_server(status), message);
-    directory_status = data_directory_begin_era(&directory);
-    if (directory_status != DATA_DIRECTORY_OK)
-        fail(code_of_directory(directory_status), directory.message);
-    pthread_barrier_wait(&step);
-    wait_for_cores(threads, options.server.core_count, &step, &signals);
-    server_open(server);
-    say_ready(&options, server, port, now_ms() - started_ms);
-    pthread_barrier_wait(&step);
+    start_threads(server, options.server.core_count, threads, &step, &signals);
+    wait_for_cores(options.server.core_count, &step, &signals);
+    begin_era(&directory, server, options.server.archive_path);
+    server_open_logs(server);
+    wait_for_cores(options.server.core_count, &step, &signals);
+    const struct server_totals totals = server_totals(server);
+    server_serve(server);
+    wait_for_cores(options.server.core_count, &step, &signals);
+    say_ready(&options, &totals, port, now_ms() - started_ms);
 
     wait_for_stop(&signals);
     server_stop(server);
     for (uint32_t i = 0; i < options.server.core_count; i++)
         pthread_join(threads[i].thread, NULL);
-    diag(DIAG_INFO, "state hash %016llx at stop",
-         (unsigned long long)server_totals(server).state_hash);
-    pthread_barrier_destroy(&step);
+    diag(DIAG_INFO, "state hash %016llx at stop", (unsigned long long)server_hash(server));
+    sem_destroy(&step);
     server_destroy(&server);
     data_directory_close(&directory);
     io_destroy(&io);

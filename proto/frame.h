@@ -46,7 +46,9 @@ enum {
     X(ITEM_UPDATE, 49, ItemUpdateRequest)                                                          \
     X(ITEM_GET, 50, ItemGetRequest)                                                                \
     X(ITEM_LIST, 51, ItemListRequest)                                                              \
-    X(STAT, 52, StatRequest)
+    X(STAT, 52, StatRequest)                                                                       \
+    X(SNAPSHOT, 53, SnapshotRequest)                                                               \
+    X(SNAPSHOT_READ, 54, SnapshotReadRequest)
 
 enum frame_type {
 #define FRAME_TYPE_ENUM(name, number, message) FRAME_##name = (number),

@@ -4,6 +4,7 @@
 #include <holdfast/v1/item.pb-c.h>
 #include <holdfast/v1/reservation.pb-c.h>
 #include <holdfast/v1/session.pb-c.h>
+#include <holdfast/v1/snapshot.pb-c.h>
 
 /* protobuf-c 1.4.1 allocates while it reads: the message, a scratch list of the fields that it met
  * (unknown ones as well, several times their size on the wire), and every array and byte string. A
@@ -73,6 +74,8 @@ const ProtobufCMessageDescriptor *message_descriptor(uint8_t frame_type)
         PAIR(ITEM_GET, item_get_request, item_response),
         PAIR(ITEM_LIST, item_list_request, item_list_response),
         PAIR(STAT, stat_request, stat_response),
+        PAIR(SNAPSHOT, snapshot_request, snapshot_response),
+        PAIR(SNAPSHOT_READ, snapshot_read_request, snapshot_read_response),
         [FRAME_ERROR] = &holdfast__v1__error_response__descriptor,
         [FRAME_GO_AWAY] = &holdfast__v1__go_away_response__descriptor,
     };

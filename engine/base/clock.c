@@ -7,10 +7,17 @@ enum { NS_PER_MS = 1000000, PPM = 1000000 };
 void engine_clock_init(struct engine_clock *clock, struct clock_reading reading,
                        uint64_t not_before_ms)
 {
-    uint64_t not_before_ns = not_before_ms * NS_PER_MS;
     clock->last_monotonic_ns = reading.monotonic_ns;
-    clock->now_ns = reading.wall_ns > not_before_ns ? reading.wall_ns : not_before_ns;
+    clock->now_ns = reading.wall_ns;
     clock->steer_rest = 0;
+    engine_clock_raise(clock, not_before_ms);
+}
+
+void engine_clock_raise(struct engine_clock *clock, uint64_t not_before_ms)
+{
+    uint64_t not_before_ns = not_before_ms * NS_PER_MS;
+    if (clock->now_ns < not_before_ns)
+        clock->now_ns = not_before_ns;
 }
 
 uint64_t engine_clock_advance(struct engine_clock *clock, struct clock_reading reading)

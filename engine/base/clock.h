@@ -28,6 +28,9 @@ enum { CLOCK_STEER_PPM_MAX = 500 };
 void engine_clock_init(struct engine_clock *clock, struct clock_reading reading,
                        uint64_t not_before_ms);
 
+/* From now on no earlier than this. */
+void engine_clock_raise(struct engine_clock *clock, uint64_t not_before_ms);
+
 /* Carries the time on to this reading and returns it in milliseconds. Readings come in order of
  * their monotonic time. */
 uint64_t engine_clock_advance(struct engine_clock *clock, struct clock_reading reading);

@@ -6,12 +6,13 @@
 #include "base/assert.h"
 #include "holdfast/v1/item.pb-c.h"
 #include "holdfast/v1/session.pb-c.h"
+#include "holdfast/v1/snapshot.pb-c.h"
 
 #include <string.h>
 
 enum {
     REQUEST_BYTES_MAX = 1024,
-    REPLY_BYTES_MAX = 1024,
+    REPLY_BYTES_MAX = CONTROL_REPLY_BYTES_MAX,
     ITEM_BYTES_MAX = 256, /* one encoded Item with its tag and length */
     LIST_ITEM_COUNT_MAX = 256,
     LIST_BYTES_MAX = REPLY_BYTES_MAX + LIST_ITEM_COUNT_MAX * ITEM_BYTES_MAX,
@@ -120,10 +121,20 @@ static const char *route(const struct core *core, uint8_t type, const ProtobufCM
     case FRAME_ITEM_LIST:
         *core_out = ((const Holdfast__V1__ItemListRequest *)(const void *)message)->core;
         return NULL;
-    default:
-        hf_assert(type == FRAME_STAT);
+    case FRAME_STAT:
         *core_out = ((const Holdfast__V1__StatRequest *)(const void *)message)->core;
         return NULL;
+    case FRAME_SNAPSHOT:
+        *core_out = ((const Holdfast__V1__SnapshotRequest *)(const void *)message)->core;
+        return NULL;
+    default: {
+        hf_assert(type == FRAME_SNAPSHOT_READ);
+        const Holdfast__V1__SnapshotReadRequest *request = (const void *)message;
+        if (request->offset % LOG_BLOCK_BYTES != 0)
+            return "offset is not a multiple of 4096";
+        *core_out = request->core;
+        return NULL;
+    }
     }
 }
 
@@ -133,14 +144,31 @@ static const ProtobufCMessage *decode(struct core *core, uint8_t type, const uin
     return message_decode(&core->arena, message_descriptor(type), body, body_bytes);
 }
 
-/* The answer when the item's core can take no more. */
-static void refuse_overload(struct core *core, const struct net_frame *frame);
+/* The answer to a request that is not looked at. */
+static void refuse(struct core *core, const struct net_frame *frame, Holdfast__V1__Result result);
+static void tell_loading(struct core *core, const struct net_frame *frame);
+
+static uint32_t reply_bytes_max(uint8_t type)
+{
+    switch (type) {
+    case FRAME_ITEM_LIST:
+        return LIST_BYTES_MAX;
+    case FRAME_SNAPSHOT_READ:
+        return REPLY_BYTES_MAX + SAVING_READ_BYTES;
+    default:
+        return REPLY_BYTES_MAX;
+    }
+}
 
 enum frame_outcome control_take_frame(struct core *core, const struct net_frame *frame)
 {
     uint32_t body_bytes = frame->header.body_bytes;
     uint8_t type = frame->header.type;
     uint32_t to = 0;
+    if (core->phase != CORE_PHASE_SERVING) {
+        tell_loading(core, frame);
+        return FRAME_TAKEN;
+    }
     const ProtobufCMessage *message =
         body_bytes <= REQUEST_BYTES_MAX ? decode(core, type, frame->body, body_bytes) : NULL;
     if (message == NULL) {
@@ -159,11 +187,10 @@ enum frame_outcome control_take_frame(struct core *core, const struct net_frame 
         return FRAME_TAKEN;
     }
     if (to != core->index && !exchange_has_room(&core->port, to, 1)) {
-        refuse_overload(core, frame);
+        refuse(core, frame, HOLDFAST__V1__RESULT__RESULT_OVERLOADED);
         return FRAME_TAKEN;
     }
-    struct job *job =
-        job_acquire_data(&core->jobs, type == FRAME_ITEM_LIST ? LIST_BYTES_MAX : REPLY_BYTES_MAX);
+    struct job *job = job_acquire_data(&core->jobs, reply_bytes_max(type));
     if (job == NULL)
         return FRAME_NO_ROOM;
     job->kind = JOB_CONTROL;
@@ -184,7 +211,7 @@ enum frame_outcome control_take_frame(struct core *core, const struct net_frame 
 
 /* ---- running ---- */
 
-static void encode_reply(struct job *job, const ProtobufCMessage *message, uint32_t bytes_max)
+void control_encode_reply(struct job *job, const ProtobufCMessage *message, uint32_t bytes_max)
 {
     job->data_bytes = (uint32_t)message_encode_frame(message, job->frame_type + FRAME_REPLY,
                                                      job->request_id, job->data, bytes_max);
@@ -211,7 +238,7 @@ static void encode_item_reply(struct core *core, struct job *job, uint64_t item_
         response.item = &message.item;
         depend_on(job, message.view.changed_lsn);
     }
-    encode_reply(job, &response.base, REPLY_BYTES_MAX);
+    control_encode_reply(job, &response.base, REPLY_BYTES_MAX);
 }
 
 /* Tells every other core of the new item; the job goes on when all have said that they know. */
@@ -252,7 +279,10 @@ static void run_item_create(struct core *core, struct job *job,
         reply.code = STOCK_OVERLOADED;
     else if (settings_from_message(request->settings, &settings, &reply.invalid_field))
         stock_decide_item_create(core->stock, &settings, core->now_ms, &reply, &record);
-    if (record.type != STOCK_RECORD_NONE && !request->validate_only) {
+    bool is_wanted = record.type != STOCK_RECORD_NONE && !request->validate_only;
+    if (is_wanted && !core_may_record(core, &record)) {
+        reply = (struct stock_reply){.code = STOCK_READ_ONLY};
+    } else if (is_wanted) {
         core_apply(core, &record);
         spread_item(core, job, item_hash(settings.item_id));
     }
@@ -269,7 +299,9 @@ static void run_item_update(struct core *core, struct job *job,
     if (settings_from_message(request->settings, &settings, &reply.invalid_field))
         stock_decide_item_update(core->stock, &settings, update_mask_of(request), core->now_ms,
                                  &reply, &record);
-    if (record.type != STOCK_RECORD_NONE)
+    if (record.type != STOCK_RECORD_NONE && !core_may_record(core, &record))
+        reply = (struct stock_reply){.code = STOCK_READ_ONLY};
+    else if (record.type != STOCK_RECORD_NONE)
         core_apply(core, &record);
     encode_item_reply(core, job, request->settings->item_id, &reply);
 }
@@ -311,7 +343,7 @@ static void run_item_list(struct core *core, struct job *job,
         depend_on(job, next.changed_lsn);
     response.next_position = position;
     core->work += response.n_items;
-    encode_reply(job, &response.base, LIST_BYTES_MAX);
+    control_encode_reply(job, &response.base, LIST_BYTES_MAX);
 }
 
 static void run_stat(struct core *core, struct job *job, const Holdfast__V1__StatRequest *request)
@@ -351,12 +383,14 @@ static void run_stat(struct core *core, struct job *job, const Holdfast__V1__Sta
     response.log_bytes = wal.bytes;
     response.log_last_lsn = wal_last_lsn(core->wal);
     response.log_durable_lsn = wal_durable_lsn(core->wal);
+    response.lacks_space = wal_lacks_space(core->wal);
+    saving_fill_stat(core, &response);
     if (request->state_hash) {
         response.state_hash = stock_hash(core->stock);
         core->work += stock.items + stock.reservations + stock.buyers;
     }
     job->wait_lsn = wal_last_lsn(core->wal); /* it has seen everything */
-    encode_reply(job, &response.base, REPLY_BYTES_MAX);
+    control_encode_reply(job, &response.base, REPLY_BYTES_MAX);
 }
 
 void control_run(struct core *core, struct job *job)
@@ -376,9 +410,15 @@ void control_run(struct core *core, struct job *job)
     case FRAME_ITEM_LIST:
         run_item_list(core, job, (const void *)message);
         break;
-    default:
+    case FRAME_STAT:
         run_stat(core, job, (const void *)message);
         break;
+    case FRAME_SNAPSHOT:
+        saving_ask(core, job); /* answered when it is there */
+        return;
+    default:
+        saving_read(core, job, (const void *)message); /* answered when the disk has */
+        return;
     }
     core_finish_part(core, job);
 }
@@ -394,16 +434,41 @@ void control_reply(struct core *core, struct job *job)
     net_reply_commit(core->net, job->connection, job->data_bytes);
 }
 
-static void refuse_overload(struct core *core, const struct net_frame *frame)
+static void send_now(struct core *core, const struct net_frame *frame,
+                     const ProtobufCMessage *message)
 {
-    /* `result` is field 1 of every control response, so the shortest of them says it for all. */
-    Holdfast__V1__ItemResponse response = HOLDFAST__V1__ITEM_RESPONSE__INIT;
     uint8_t *to = net_reply_begin(core->net, frame->connection, REPLY_BYTES_MAX);
     if (to == NULL)
         return;
-    response.result = HOLDFAST__V1__RESULT__RESULT_OVERLOADED;
-    size_t bytes = message_encode_frame(&response.base, frame->header.type + FRAME_REPLY,
+    size_t bytes = message_encode_frame(message, frame->header.type + FRAME_REPLY,
                                         frame->header.request_id, to, REPLY_BYTES_MAX);
     hf_assert(bytes > 0);
     net_reply_commit(core->net, frame->connection, (uint32_t)bytes);
+}
+
+/* `result` is field 1 of every control response, so the shortest of them says it for all. */
+static void refuse(struct core *core, const struct net_frame *frame, Holdfast__V1__Result result)
+{
+    Holdfast__V1__ItemResponse response = HOLDFAST__V1__ITEM_RESPONSE__INIT;
+    response.result = result;
+    send_now(core, frame, &response.base);
+}
+
+/* Each core tells of itself, whatever core the request names. */
+static void tell_loading(struct core *core, const struct net_frame *frame)
+{
+    struct load_progress progress = load_progress(core);
+    Holdfast__V1__StatResponse response = HOLDFAST__V1__STAT_RESPONSE__INIT;
+    if (frame->header.type != FRAME_STAT) {
+        refuse(core, frame, HOLDFAST__V1__RESULT__RESULT_LOADING);
+        return;
+    }
+    response.result = HOLDFAST__V1__RESULT__RESULT_LOADING;
+    response.core = core->index;
+    response.core_count = core->server->options.core_count;
+    response.now_ms = core->now_ms;
+    response.load_bytes = progress.bytes;
+    response.load_bytes_done = progress.bytes_done;
+    response.load_ready_ms = load_ready_ms(core);
+    send_now(core, frame, &response.base);
 }

@@ -2,7 +2,8 @@
  *
  *   1. what other cores sent, what is due, what clients sent: each bounded, so that nobody waits
  *      for more than a slice; records are appended to the open group and committed to the state
- *   2. the open group is written, if the disk is free
+ *   2. the open group is written, if the disk is free; a piece of a snapshot is taken, if one is
+ * due
  *   3. jobs whose records are durable are answered
  *   4. one system call: start what was prepared, wait for something to complete
  *
@@ -61,7 +62,8 @@ static void part_is_done(struct core *core, struct job *job)
 
 void core_finish_part(struct core *core, struct job *job)
 {
-    if (job->wait_lsn <= wal_durable_lsn(core->wal))
+    /* one that waits for nothing may be answered before there is a log */
+    if (job->wait_lsn == 0 || job->wait_lsn <= wal_durable_lsn(core->wal))
         part_is_done(core, job);
     else
         job_list_push(&core->waiting, job);
@@ -78,11 +80,25 @@ static void answer_durable(struct core *core)
 
 /* ---- what comes in ---- */
 
-/* Room in the open group for the records of one more frame, whatever it is. */
+/* Room for the records of one more frame, whatever it is: in the open group, and in the page of the
+ * snapshot that is being taken. When it is the disk that has no room, there is nothing to wait for:
+ * what can't be recorded is refused row by row. */
 static bool has_log_room(struct core *core)
 {
-    core->lacks_log_room = wal_room(core->wal) < core->server->options.batch_rows_max;
+    uint32_t record_count = core->server->options.batch_rows_max;
+    core->lacks_log_room = core->phase == CORE_PHASE_SERVING &&
+                           (!saving_has_room(core, record_count) ||
+                            (wal_room(core->wal) < record_count && !wal_lacks_space(core->wal)));
     return !core->lacks_log_room;
+}
+
+bool core_may_record(const struct core *core, const struct stock_record *record)
+{
+    if (wal_room(core->wal) == 0)
+        return false;
+    bool can_wait = record->type == STOCK_RECORD_HELD || record->type == STOCK_RECORD_EXTENDED ||
+                    record->type == STOCK_RECORD_ITEM_CREATED;
+    return !can_wait || !wal_is_low(core->wal);
 }
 
 static void take_returned(struct core *core, struct job *job)
@@ -152,7 +168,9 @@ static bool take_due(struct core *core)
 {
     struct stock_record record;
     for (uint32_t i = 0; i < TURN_DUE_MAX; i++) {
-        if (!has_log_room(core) || !stock_decide_due(core->stock, core->now_ms, &record))
+        if (core->is_closed || !has_log_room(core) ||
+            !stock_decide_due(core->stock, core->now_ms, &record) ||
+            !core_may_record(core, &record))
             return false;
         core_apply(core, &record);
     }
@@ -207,8 +225,6 @@ static void take_frames(struct core *core)
 
 static void begin_stop(struct core *core)
 {
-    if (core->is_stopping || queue_pop(&core->server->stops[core->index]) == NULL)
-        return;
     core->is_stopping = true;
     net_stop(core->net, session_go_away, core);
 }
@@ -232,15 +248,18 @@ static void tell_quiet(struct core *core)
     core->is_quiet_told = true;
 }
 
-/* A core serves the others until all are quiet. */
+/* A core serves the others until all are quiet. Then nothing is recorded any more, what is due is
+ * left to the next start, and a last snapshot has it all. */
 static bool has_stopped(struct core *core)
 {
     if (!is_quiet(core))
         return false;
     if (!core->is_quiet_told)
         tell_quiet(core);
-    return core->quiet_heard == core->server->options.core_count - 1 &&
-           job_count(&core->jobs) == 0 && core->waiting.head == NULL && wal_is_idle(core->wal);
+    if (core->quiet_heard == core->server->options.core_count - 1 && job_count(&core->jobs) == 0 &&
+        core->waiting.head == NULL)
+        core->is_closed = true;
+    return core->is_closed && saving_has_ended(core) && wal_is_idle(core->wal);
 }
 
 /* ---- the turn ---- */
@@ -256,15 +275,130 @@ static bool has_room_come(struct core *core)
     return !lacks_jobs && net_has_frames(core->net);
 }
 
+static uint64_t earlier_of(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static uint64_t wake_at_ns(const struct core *core, bool is_work_left)
 {
     if (is_work_left)
         return 0;
     uint64_t timeout_ns = net_next_timeout_ns(core->net);
-    if (core->lacks_log_room)
+    if (core->phase != CORE_PHASE_SERVING || core->lacks_log_room)
         return timeout_ns; /* what is due waits for the disk, which wakes the core */
-    uint64_t due_ns = engine_clock_monotonic_ns_at(&core->clock, stock_next_due_ms(core->stock));
-    return due_ns < timeout_ns ? due_ns : timeout_ns;
+    uint64_t wake_ms = earlier_of(wal_wake_at_ms(core->wal), saving_wake_at_ms(core));
+    if (wal_room(core->wal) > 0 && !core->is_closed)
+        wake_ms = earlier_of(wake_ms, stock_next_due_ms(core->stock));
+    return earlier_of(engine_clock_monotonic_ns_at(&core->clock, wake_ms), timeout_ns);
+}
+
+/* Records of the largest frame, twice: while a part of a group is there, another frame still fits.
+ */
+static uint32_t group_bytes_max(uint32_t batch_rows_max)
+{
+    uint32_t bytes = log_group_bytes(2 * batch_rows_max * LOG_RECORD_BYTES_MAX);
+    return bytes < LOG_GROUP_BYTES_MAX ? bytes : LOG_GROUP_BYTES_MAX;
+}
+
+static enum core_status open_log(struct core *core)
+{
+    const struct server_options *options = &core->server->options;
+    const struct wal_options wal_options = {
+        .durability = options->durability,
+        .segment_bytes = options->segment_bytes,
+        .group_bytes_max = group_bytes_max(options->batch_rows_max),
+        .core = core->index,
+        .archive_path = options->archive_path,
+    };
+    core->refusal.status = SERVER_IO_ERROR;
+    core->wal = wal_open(core->io, core->server->directory, &wal_options, &core->loaded_end,
+                         core->refusal.message);
+    if (core->wal == NULL || !saving_open(core, core->refusal.message))
+        return CORE_REFUSED;
+    core->phase = CORE_PHASE_OPENED;
+    return CORE_OPENED;
+}
+
+static enum core_status begin_serving(struct core *core)
+{
+    engine_clock_raise(&core->clock, core->server->not_before_ms);
+    core->now_ms = engine_clock_advance(&core->clock, io_clock(core->io));
+    core->opened_ms = core->now_ms;
+    saving_begin_serving(core);
+    core->phase = CORE_PHASE_SERVING;
+    return CORE_SERVES;
+}
+
+static enum core_status take_order(struct core *core)
+{
+    const enum core_order *order = queue_pop(&core->server->orders[core->index]);
+    if (order == NULL)
+        return CORE_RUNNING;
+    switch (*order) {
+    case CORE_ORDER_OPEN:
+        return open_log(core);
+    case CORE_ORDER_SERVE:
+        return begin_serving(core);
+    case CORE_ORDER_STOP:
+        begin_stop(core);
+        break;
+    }
+    return CORE_RUNNING;
+}
+
+static enum core_status load_on(struct core *core)
+{
+    core->refusal.status = load_continue(core, core->refusal.message);
+    if (core->refusal.status != SERVER_OK)
+        return CORE_REFUSED;
+    if (!load_is_done(core))
+        return CORE_RUNNING;
+    core->refusal.status = load_end(core, core->refusal.message);
+    if (core->refusal.status != SERVER_OK)
+        return CORE_REFUSED;
+    core->phase = CORE_PHASE_LOADED;
+    return CORE_LOADED;
+}
+
+/* A turn before the core serves: it loads a piece, and answers its clients that it does. While
+ * cores open their logs one may serve already and send rows, which have to wait. */
+static enum core_status prepare(struct core *core, uint64_t monotonic_ns)
+{
+    enum core_status status = CORE_RUNNING;
+    bool is_work_left = core->phase != CORE_PHASE_OPENED && take_jobs(core);
+    take_frames(core);
+    if (core->phase == CORE_PHASE_LOADING)
+        status = load_on(core);
+    net_flush(core->net, monotonic_ns);
+    /* a step that is done is told before anything is waited for */
+    is_work_left |=
+        has_room_come(core) || core->phase == CORE_PHASE_LOADING || status != CORE_RUNNING;
+    exchange_wake(&core->port);
+    io_turn(core->io, wake_at_ns(core, is_work_left));
+    return status;
+}
+
+static enum core_status serve(struct core *core, uint64_t monotonic_ns)
+{
+    core->is_filter_behind = take_jobs(core);
+    bool is_work_left = core->is_filter_behind;
+    is_work_left |= take_due(core);
+    take_frames(core);
+    wal_write(core->wal, core->now_ms);
+    is_work_left |= saving_continue(core);
+    if (core_failure(core) != NULL)
+        return CORE_FAILED; /* not after a wait that nothing may end */
+    answer_durable(core);
+    net_flush(core->net, monotonic_ns);
+    is_work_left |= has_room_come(core);
+    bool is_stopped = has_stopped(core);
+    exchange_wake(&core->port);
+    /* The last turn too: it sends the wake-ups that let the other cores stop. */
+    io_turn(core->io, is_stopped ? 0 : wake_at_ns(core, is_work_left));
+    if (core_failure(core) != NULL)
+        return CORE_FAILED;
+    return is_stopped ? CORE_STOPPED : CORE_RUNNING;
 }
 
 enum core_status core_turn(struct core *core)
@@ -272,27 +406,27 @@ enum core_status core_turn(struct core *core)
     struct clock_reading reading = io_clock(core->io);
     core->now_ms = engine_clock_advance(&core->clock, reading);
 
-    begin_stop(core);
-    core->is_filter_behind = take_jobs(core);
-    bool is_work_left = core->is_filter_behind;
-    is_work_left |= take_due(core);
-    take_frames(core);
-    wal_write(core->wal, core->now_ms);
-    if (wal_failure(core->wal) != NULL)
-        return CORE_FAILED; /* not after a wait that nothing may end */
-    answer_durable(core);
-    net_flush(core->net, reading.monotonic_ns);
-    is_work_left |= has_room_come(core);
-    bool is_stopped = has_stopped(core);
-    exchange_wake(&core->port);
-    /* The last turn too: it sends the wake-ups that let the other cores stop. */
-    io_turn(core->io, is_stopped ? 0 : wake_at_ns(core, is_work_left));
-    if (wal_failure(core->wal) != NULL)
-        return CORE_FAILED;
-    return is_stopped ? CORE_STOPPED : CORE_RUNNING;
+    enum core_status ordered = take_order(core);
+    if (ordered != CORE_RUNNING)
+        return ordered;
+    return core->phase == CORE_PHASE_SERVING ? serve(core, reading.monotonic_ns)
+                                             : prepare(core, reading.monotonic_ns);
+}
+
+void core_start(struct core *core)
+{
+    io_start(core->io);
+    core->now_ms = engine_clock_advance(&core->clock, io_clock(core->io));
+    net_listen(core->net, core->server->listen_fds[core->index]);
+    load_begin(core);
 }
 
 const char *core_failure(const struct core *core)
 {
-    return wal_failure(core->wal);
+    return wal_failure(core->wal) != NULL ? wal_failure(core->wal) : saving_failure(core);
+}
+
+const struct core_refusal *core_refusal(const struct core *core)
+{
+    return &core->refusal;
 }

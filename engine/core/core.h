@@ -6,9 +6,10 @@
  *     jobs from other cores → what is due → frames → decide, append, commit → write the group
  *                                                   → replies whose records are durable → send
  *
- * main.c makes the cores, gives each a thread, and lets them load, then open, then serve. Up to the
- * opening nothing is written that a failed start would have to take back: all logs are read and the
- * port is bound, and only then a new era is begun and the logs are opened for writing. */
+ * main.c makes the cores, binds the port, and gives each core a thread that turns it. A core loads,
+ * opens its log and serves; it goes from one to the next when all cores have come so far and the
+ * main thread says so. Until it serves, it answers LOADING. Nothing is written that a failed start
+ * would have to take back before all logs are read. */
 
 #include "io/io.h"
 #include "wal/data_directory.h"
@@ -29,8 +30,12 @@ struct server_options {
     uint32_t batch_rows_max;        /* of one frame, 1 .. FRAME_ROW_COUNT_MAX; told in Hello */
     uint64_t retention_ms;
     uint64_t segment_bytes;
+    uint64_t snapshot_log_bytes; /* a snapshot after so much of log, per core; 0 = not for that */
+    uint64_t
+        snapshot_every_ms; /* a snapshot after so long, if anything changed; 0 = not for that */
     enum wal_durability durability;
-    const char *version; /* static text, told in Hello */
+    const char *archive_path; /* where segments go before they are removed; NULL = nowhere */
+    const char *version;      /* static text, told in Hello */
 };
 
 /* What went wrong, for the exit code. */
@@ -55,44 +60,54 @@ enum { SERVER_MESSAGE_BYTES = 512 };
 struct server *server_create(const struct server_options *options, struct data_directory *directory,
                              enum server_status *status_out, char *message_out);
 
-/* Reads the logs of past eras. Before the cores load. */
-enum server_status server_load_past_eras(struct server *server, char *message_out);
-
-/* After all cores have loaded: the listening sockets. Port "0" lets the system choose. A client
- * that connects waits until the server is open. */
+/* The listening sockets. Port "0" lets the system choose. Before the cores start. */
 enum server_status server_bind(struct server *server, const char *host, const char *port,
                                uint16_t *port_out, char *message_out);
 
-/* Bound, and all cores are open: clocks, filters, the first clients. */
-void server_open(struct server *server);
+/* All cores are loaded (CORE_LOADED). True when a later start may need the eras before the newest
+ * one: some core has not two snapshots in it that can be used. */
+bool server_needs_past(const struct server *server);
+
+/* All cores are loaded and the era is begun (data_directory_begin_era()): they open
+ * their logs. */
+void server_open_logs(struct server *server);
+
+/* All cores have opened their logs (CORE_OPENED): they serve. */
+void server_serve(struct server *server);
 
 struct core *server_core(struct server *server, uint32_t index);
 
 /* Asks all cores to say good-bye, finish what they have begun, and stop. Once. */
 void server_stop(struct server *server);
 
-/* All cores are loaded, or all have stopped: no thread uses them. */
+/* All cores have opened their logs and do not serve yet. */
 struct server_totals {
     uint64_t state_hash;
     uint64_t items;
     uint64_t reservations;
+    uint64_t entries_loaded; /* of snapshots */
     uint64_t records_replayed;
 };
 struct server_totals server_totals(struct server *server);
+
+/* All cores have stopped: no thread uses them. */
+uint64_t server_hash(struct server *server);
 
 /* No thread uses the cores. */
 void server_destroy(struct server **server);
 
 /* ---- a core's own thread ---- */
 
-/* Reads the core's log of the newest era. First call of the thread. */
-enum server_status core_load(struct core *core, char *message_out);
-
-/* Opens that log for writing. The era is begun (data_directory_begin_era()). */
-enum server_status core_open(struct core *core, char *message_out);
+/* The first call of the thread. */
+void core_start(struct core *core);
 
 enum core_status {
     CORE_RUNNING,
+    CORE_LOADED, /* with this turn */
+    CORE_OPENED, /* with this turn */
+    CORE_SERVES, /* from this turn on */
+    /* The last turn. */
+    CORE_REFUSED, /* cannot load or open: core_refusal() tells why */
     CORE_STOPPED,
     CORE_FAILED, /* a log write failed: end the process at once (design P3); core_failure() tells */
 };
@@ -101,5 +116,11 @@ enum core_status {
 enum core_status core_turn(struct core *core);
 
 const char *core_failure(const struct core *core);
+
+struct core_refusal {
+    enum server_status status;
+    char message[SERVER_MESSAGE_BYTES];
+};
+const struct core_refusal *core_refusal(const struct core *core);
 
 #endif

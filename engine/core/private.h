@@ -8,6 +8,8 @@
 #include "core/exchange.h"
 #include "core/filter.h"
 #include "core/job.h"
+#include "core/load.h"
+#include "core/saving.h"
 #include "net/net.h"
 #include "proto/message.h"
 #include "stock/stock.h"
@@ -23,7 +25,18 @@ struct core_counts {
     uint64_t rows_filter_missed;
     uint64_t expiries;
     uint64_t expiry_late_ms_max;
+    uint64_t entries_loaded; /* of snapshots */
     uint64_t records_replayed;
+};
+
+/* What the main thread tells a core. */
+enum core_order { CORE_ORDER_OPEN, CORE_ORDER_SERVE, CORE_ORDER_STOP };
+
+enum core_phase {
+    CORE_PHASE_LOADING,
+    CORE_PHASE_LOADED, /* until CORE_ORDER_OPEN */
+    CORE_PHASE_OPENED, /* until CORE_ORDER_SERVE */
+    CORE_PHASE_SERVING,
 };
 
 /* Columns of one reply, before they are encoded. */
@@ -34,13 +47,19 @@ struct core {
     struct server *server;
     struct io *io;
     struct net *net;
+    struct stock_options stock_options;
     struct stock *stock;
-    struct wal *wal;
+    struct wal *wal; /* NULL until the log is opened */
     struct engine_clock clock;
-    uint64_t now_ms;           /* engine time of this turn */
-    uint64_t opened_ms;        /* engine time at which serving began */
-    struct log_end loaded_end; /* where the core's log of the newest era ends */
-    uint64_t loaded_time_ms;   /* latest time found in the logs that were read for this core */
+    uint64_t now_ms;    /* engine time of this turn */
+    uint64_t opened_ms; /* engine time at which serving began */
+    enum core_phase phase;
+    struct load *load;           /* while loading */
+    struct log_end loaded_end;   /* where the core's log of the newest era ends */
+    uint64_t loaded_time_ms;     /* latest time found in what was read for this core */
+    uint64_t loaded_hash;        /* of the state then */
+    struct core_refusal refusal; /* with CORE_REFUSED */
+    struct saving saving;        /* snapshots */
     struct filter filter;
     struct job_pool jobs;
     struct job_list waiting; /* jobs done, whose records are not durable yet */
@@ -55,6 +74,7 @@ struct core {
     bool is_filter_behind;      /* jobs of other cores wait: new items may be among them */
     bool is_stopping;
     bool is_quiet_told;
+    bool is_closed; /* nothing is recorded any more */
     uint32_t quiet_heard; /* other cores that will send nothing more */
 };
 
@@ -64,14 +84,20 @@ struct server {
     struct exchange exchange;
     struct io **ios;
     struct core *cores;
-    struct queue *stops; /* from the main thread to each core: its stop */
+    struct queue *orders;   /* from the main thread to each core: addresses of enum core_order */
+    uint64_t not_before_ms; /* set before CORE_ORDER_SERVE: no core's time is earlier */
     int *listen_fds;
     uint32_t listen_count;
 };
 
 /* ---- core.c ---- */
 
-/* Appends and commits; the record's lsn is set. */
+/* False while the disk has no room for this record: what it would have done is refused as
+ * READ_ONLY. New holds, extended ones and new items are refused first; what ends a hold has the
+ * rest of the room to itself. */
+bool core_may_record(const struct core *core, const struct stock_record *record);
+
+/* Appends and commits; the record's lsn is set. There is room (core_may_record()). */
 void core_apply(struct core *core, struct stock_record *record);
 
 /* The core has done its own part of the job. Goes on when `wait_lsn` is durable. */
@@ -101,6 +127,10 @@ void rows_reply(struct core *core, struct job *job);
 enum frame_outcome control_take_frame(struct core *core, const struct net_frame *frame);
 void control_run(struct core *core, struct job *job);
 void control_reply(struct core *core, struct job *job);
+
+/* Writes the reply's frame into the job, which is as large as the reply can get. */
+void control_encode_reply(struct job *job, const ProtobufCMessage *message, uint32_t bytes_max);
+enum { CONTROL_REPLY_BYTES_MAX = 1024 }; /* of a reply without a list or a piece of a file */
 
 /* ---- session.c: Hello, Ping, errors ---- */
 

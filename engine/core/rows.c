@@ -209,6 +209,10 @@ static void run_row(struct core *core, union job_row *row, uint64_t *wait_lsn)
     struct stock_record record;
 
     stock_decide(core->stock, &row->request, core->now_ms, &reply, &record);
+    if (record.type != STOCK_RECORD_NONE && !core_may_record(core, &record)) {
+        refuse_row(core, row, STOCK_READ_ONLY);
+        return;
+    }
     if (record.type != STOCK_RECORD_NONE) {
         core_apply(core, &record);
         reply.seen_lsn = record.lsn;
@@ -334,6 +338,39 @@ static void run_routed_rows(struct core *core, struct job *job, const uint8_t *r
     }
 }
 
+/* Refuses, sends away and runs what is each row's due. False when jobs ran out: the frame will come
+ * again. */
+static bool distribute_rows(struct core *core, struct job *job)
+{
+    struct core_counts counts_before = core->counts;
+    uint32_t counts[LOG_CORE_COUNT_MAX] = {0};
+    uint8_t *routes = core->columns->routes;
+    if (!route_rows(core, job, routes, counts)) {
+        struct job *parts[LOG_CORE_COUNT_MAX];
+        if (!make_parts(core, counts, parts)) {
+            core->counts = counts_before;
+            return false;
+        }
+        send_parts(core, job, routes, parts);
+    }
+    run_routed_rows(core, job, routes);
+    return true;
+}
+
+/* ---- before the core serves ---- */
+
+/* Nothing is looked at. Whoever asks again may do so when loading will be done, as far as that can
+ * be told. */
+static void refuse_while_loading(struct core *core, struct job *job)
+{
+    union job_row *rows = job_rows(job);
+    uint64_t ready_ms = load_ready_ms(core);
+    for (uint32_t i = 0; i < job->row_count; i++) {
+        refuse_row(core, &rows[i], STOCK_LOADING);
+        rows[i].reply.expires_ms = ready_ms;
+    }
+}
+
 /* ---- a frame's way in ---- */
 
 static enum frame_outcome take_rows(struct core *core, const struct net_frame *frame,
@@ -350,19 +387,12 @@ static enum frame_outcome take_rows(struct core *core, const struct net_frame *f
     job->parts_left = 1;
     rows_from_columns(columns, job_rows(job));
 
-    struct core_counts counts_before = core->counts;
-    uint32_t counts[LOG_CORE_COUNT_MAX] = {0};
-    uint8_t *routes = core->columns->routes;
-    if (!route_rows(core, job, routes, counts)) {
-        struct job *parts[LOG_CORE_COUNT_MAX];
-        if (!make_parts(core, counts, parts)) {
-            core->counts = counts_before; /* the frame will come again */
-            job_release(&core->jobs, job);
-            return FRAME_NO_ROOM;
-        }
-        send_parts(core, job, routes, parts);
+    if (core->phase != CORE_PHASE_SERVING) {
+        refuse_while_loading(core, job);
+    } else if (!distribute_rows(core, job)) {
+        job_release(&core->jobs, job);
+        return FRAME_NO_ROOM;
     }
-    run_routed_rows(core, job, routes);
     core->counts.rows += job->row_count;
     core->work += job->row_count;
     core_finish_part(core, job);

@@ -14,7 +14,7 @@ enum {
     /* Two operations per connection, the log's, the listener's, the waker's. */
     OPS_PER_CONNECTION = 2,
     OPS_FIXED = 64,
-    STOP_SLOTS = 2,
+    ORDER_SLOTS = 8, /* open, serve, stop */
     ARENA_BYTES = 8 * FRAME_BODY_BYTES_MAX,
     SEND_BYTES_MAX = 1 << 20,
 };
@@ -27,7 +27,7 @@ static bool create_core(struct server *server, uint32_t index, uint64_t hash_key
 {
     const struct server_options *options = &server->options;
     struct core *core = &server->cores[index];
-    const struct stock_options stock_options = {
+    core->stock_options = (struct stock_options){
         .item_count_max = options->item_count_max,
         .reservation_count_max = options->reservation_count_max,
         .buyer_count_max = options->buyer_count_max,
@@ -44,9 +44,10 @@ static bool create_core(struct server *server, uint32_t index, uint64_t hash_key
     core->index = index;
     core->server = server;
     core->io = server->ios[index];
+    engine_clock_init(&core->clock, io_clock(core->io), 0);
     job_list_init(&core->waiting);
     exchange_port_init(&core->port, &server->exchange, index, server->ios);
-    core->stock = stock_create(&stock_options);
+    core->stock = stock_create(&core->stock_options);
     core->net = net_create(core->io, &net_options);
     core->arena_memory = memory_map(ARENA_BYTES);
     core->columns = memory_map(sizeof *core->columns);
@@ -54,9 +55,9 @@ static bool create_core(struct server *server, uint32_t index, uint64_t hash_key
         core->columns == NULL)
         return false;
     message_arena_init(&core->arena, core->arena_memory, ARENA_BYTES);
-    return job_pool_init(&core->jobs) == 0 &&
+    return load_create(core) && job_pool_init(&core->jobs) == 0 &&
            filter_init(&core->filter, options->item_count_max) == 0 &&
-           queue_init(&server->stops[index], STOP_SLOTS) == 0;
+           queue_init(&server->orders[index], ORDER_SLOTS) == 0;
 }
 
 static enum server_status create_ios(struct server *server, char *message_out)
@@ -80,10 +81,10 @@ static struct server *create_tables(uint32_t core_count)
         return NULL;
     server->ios = memory_map(core_count * sizeof *server->ios);
     server->cores = memory_map(core_count * sizeof *server->cores);
-    server->stops = memory_map(core_count * sizeof *server->stops);
+    server->orders = memory_map(core_count * sizeof *server->orders);
     server->listen_fds = memory_map(core_count * sizeof *server->listen_fds);
     server->options.core_count = core_count;
-    if (server->ios == NULL || server->cores == NULL || server->stops == NULL ||
+    if (server->ios == NULL || server->cores == NULL || server->orders == NULL ||
         server->listen_fds == NULL || exchange_init(&server->exchange, core_count) != 0)
         server_destroy(&server);
     return server;
@@ -123,6 +124,8 @@ no_memory:
 
 static void destroy_core(struct core *core)
 {
+    load_abandon(core);
+    saving_close(core);
     if (core->wal != NULL)
         wal_close(&core->wal);
     if (core->net != NULL)
@@ -149,12 +152,12 @@ void server_destroy(struct server **server_inout)
     for (uint32_t i = 0; server->ios != NULL && i < core_count; i++)
         if (server->ios[i] != NULL)
             io_destroy(&server->ios[i]);
-    for (uint32_t i = 0; server->stops != NULL && i < core_count; i++)
-        if (server->stops[i].slots != NULL)
-            queue_deinit(&server->stops[i]);
+    for (uint32_t i = 0; server->orders != NULL && i < core_count; i++)
+        if (server->orders[i].slots != NULL)
+            queue_deinit(&server->orders[i]);
     exchange_deinit(&server->exchange);
     memory_unmap(server->listen_fds, core_count * sizeof *server->listen_fds);
-    memory_unmap(server->stops, core_count * sizeof *server->stops);
+    memory_unmap(server->orders, core_count * sizeof *server->orders);
     memory_unmap(server->cores, core_count * sizeof *server->cores);
     memory_unmap(server->ios, core_count * sizeof *server->ios);
     memory_unmap(server, sizeof *server);
@@ -172,27 +175,10 @@ struct core *server_core(struct server *server, uint32_t index)
 static uint64_t latest_time_ms(const struct server *server)
 {
     uint64_t latest_ms = 0;
-    for (uint32_t i = 0; i < server->options.core_count; i++) {
-        const struct core *core = &server->cores[i];
-        uint64_t time_ms = stock_time_ms(core->stock);
-        if (core->loaded_time_ms > time_ms)
-            time_ms = core->loaded_time_ms;
-        if (time_ms > latest_ms)
-            latest_ms = time_ms;
-    }
+    for (uint32_t i = 0; i < server->options.core_count; i++)
+        if (server->cores[i].loaded_time_ms > latest_ms)
+            latest_ms = server->cores[i].loaded_time_ms;
     return latest_ms;
-}
-
-static void start_clocks(struct server *server)
-{
-    uint64_t not_before_ms = latest_time_ms(server);
-    for (uint32_t i = 0; i < server->options.core_count; i++) {
-        struct core *core = &server->cores[i];
-        struct clock_reading reading = io_clock(core->io);
-        engine_clock_init(&core->clock, reading, not_before_ms);
-        core->now_ms = engine_clock_advance(&core->clock, reading);
-        core->opened_ms = core->now_ms;
-    }
 }
 
 static void fill_filters(struct server *server)
@@ -252,24 +238,52 @@ enum server_status server_bind(struct server *server, const char *host, const ch
     return SERVER_OK;
 }
 
-void server_open(struct server *server)
-{
-    start_clocks(server);
-    fill_filters(server);
-    for (uint32_t i = 0; i < server->options.core_count; i++)
-        net_listen(server->cores[i].net, server->listen_fds[i]);
-}
+/* ---- orders ---- */
 
-/* ---- stopping ---- */
-
-void server_stop(struct server *server)
+static void order_all(struct server *server, enum core_order order)
 {
+    /* what goes through the queue is an address */
+    static const enum core_order orders[] = {
+        [CORE_ORDER_OPEN] = CORE_ORDER_OPEN,
+        [CORE_ORDER_SERVE] = CORE_ORDER_SERVE,
+        [CORE_ORDER_STOP] = CORE_ORDER_STOP,
+    };
     for (uint32_t i = 0; i < server->options.core_count; i++) {
-        bool is_pushed = queue_push(&server->stops[i], server);
+        bool is_pushed = queue_push(&server->orders[i], (void *)(uintptr_t)&orders[order]);
         hf_assert(is_pushed);
         io_wake(NULL, server->ios[i]);
     }
 }
+
+bool server_needs_past(const struct server *server)
+{
+    enum { SNAPSHOTS_NEEDED = 2 }; /* if the newer one is found damaged, there is the other */
+    for (uint32_t i = 0; i < server->options.core_count; i++) {
+        const struct saving *saving = &server->cores[i].saving;
+        if (!saving->has_newest || saving->good_count < SNAPSHOTS_NEEDED)
+            return true;
+    }
+    return false;
+}
+
+void server_open_logs(struct server *server)
+{
+    order_all(server, CORE_ORDER_OPEN);
+}
+
+void server_serve(struct server *server)
+{
+    fill_filters(server);
+    server->not_before_ms = latest_time_ms(server);
+    order_all(server, CORE_ORDER_SERVE);
+}
+
+void server_stop(struct server *server)
+{
+    order_all(server, CORE_ORDER_STOP);
+}
+
+/* ---- what there is ---- */
 
 struct server_totals server_totals(struct server *server)
 {
@@ -277,10 +291,19 @@ struct server_totals server_totals(struct server *server)
     for (uint32_t i = 0; i < server->options.core_count; i++) {
         struct core *core = &server->cores[i];
         struct stock_counts counts = stock_counts(core->stock);
-        totals.state_hash += stock_hash(core->stock);
+        totals.state_hash += core->loaded_hash;
         totals.items += counts.items;
         totals.reservations += counts.reservations;
+        totals.entries_loaded += core->counts.entries_loaded;
         totals.records_replayed += core->counts.records_replayed;
     }
     return totals;
+}
+
+uint64_t server_hash(struct server *server)
+{
+    uint64_t hash = 0;
+    for (uint32_t i = 0; i < server->options.core_count; i++)
+        hash += stock_hash(server->cores[i].stock);
+    return hash;
 }

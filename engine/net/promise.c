@@ -101,6 +101,7 @@ uint32_t promise_bytes(const struct frame_header *header, const uint8_t *body)
         return PROMISE_SINGLE_BYTES +
                row_count_max(body, header->body_bytes) * PROMISE_ROW_BYTES_GET;
     case FRAME_ITEM_LIST:
+    case FRAME_SNAPSHOT_READ:
         return PROMISE_LIST_BYTES;
     default:
         return PROMISE_SINGLE_BYTES;

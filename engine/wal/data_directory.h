@@ -53,16 +53,17 @@ enum data_directory_status data_directory_begin_era(struct data_directory *direc
 void data_directory_core_path(const struct data_directory *directory, uint32_t era_index,
                               uint32_t core, char *to);
 
-/* Reads one core's log of one era (index into the manifest) from the files, calling `group` for
- * each group. The log of a pending era is empty. A torn tail in the newest era is kept as a copy
- * ("torn-TIME-…"), cut, cleared and synced, so that a writer can go on; `was_torn_out` tells. In an
- * older era it is damage, and so is any end that MANIFEST does not name. On success
- * `end_out->status` is LOG_GOOD and all that was read is on disk, also what a killed server had
- * only begun to write. May run in any thread: `io` is that thread's. */
-enum data_directory_status data_directory_read_log(struct data_directory *directory, struct io *io,
-                                                   uint32_t era_index, uint32_t core,
-                                                   log_group_fn group, void *group_context,
-                                                   struct log_end *end_out, bool *was_torn_out,
-                                                   char *message_out);
+/* Makes the archive, if it is missing, and writes into its MANIFEST what this one tells; the
+ * archive keeps the eras that this directory has forgotten. Refuses the archive of another server.
+ * At every start with an archive, after data_directory_begin_era(). On failure `message` is set. */
+enum data_directory_status data_directory_prepare_archive(struct data_directory *directory,
+                                                          const char *archive_path);
+
+/* Removes the eras before the newest one, if they are not needed for a restart any more: first from
+ * MANIFEST, then from the disk. With an archive what is left of their segments is copied there
+ * before. At every start, after data_directory_begin_era() and before any core writes: it also goes
+ * on where an earlier start stopped. On failure `message` is set. */
+enum data_directory_status data_directory_remove_past(struct data_directory *directory,
+                                                      bool is_needed, const char *archive_path);
 
 #endif

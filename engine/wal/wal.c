@@ -2,18 +2,13 @@
  * written, and the reader's rule for a torn tail holds (log/format.h).
  *
  *     flight    idle -> group -> idle                     the group fits into the segment
- *               idle -> segment header -> group -> idle   it does not: the spare is taken
- *     spare     none -> zeros ... -> file -> folder -> ready      written, synced, name synced
+ *               idle -> segment header -> group -> idle   it does not: the next segment is taken
  *
- * The spare is a file under its final name. Until its header is written it is all zeros, whole or
- * not, which the reader takes for unused; so a crash at any moment needs no cleaning up, and the
- * next start removes what is unused and makes it anew. Zeros are written because reserved space
- * alone costs a journal commit at each write into it (measured: 195 us instead of 100 for 4 KiB).
- * They go out in slices, one at a time, so that a group waits for one slice at most.
+ * The next segment is made ahead of use (segments.h). A record is taken only when its group is sure
+ * to find a place, in what is left of the segment in use or in the next one; so nothing that was
+ * taken ever waits for room on the disk.
  *
- * What can fail: a write or sync of the log, which is the end (design P3); and want of room for the
- * spare, which is no harm until a group needs it: the file is removed, one line warns, and making
- * it is tried again each second. */
+ * What can fail: a write or sync of the log, which is the end (design P3). */
 
 #include "wal/wal.h"
 
@@ -23,6 +18,8 @@
 #include "base/diag.h"
 #include "base/memory.h"
 #include "log/format.h"
+#include "wal/archive.h"
+#include "wal/segments.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -31,12 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    SLICE_BYTES = 1 << 20,
-    SPARE_RETRY_MS = 1000,
-    FAILURE_BYTES = 512,
-    FILE_PATH_BYTES = DATA_DIRECTORY_PATH_BYTES + LOG_NAME_BYTES_MAX,
-};
+enum { FAILURE_BYTES = 512 };
 
 enum flight_state { FLIGHT_IDLE, FLIGHT_SEGMENT_HEADER, FLIGHT_GROUP };
 
@@ -49,18 +41,6 @@ struct flight {
     uint64_t group_number;
     uint64_t last_lsn;
     uint64_t started_ns;
-};
-
-enum spare_state { SPARE_NONE, SPARE_ZEROS, SPARE_FILE_SYNC, SPARE_FOLDER_SYNC, SPARE_READY };
-
-struct spare {
-    struct io_op op;
-    enum spare_state state;
-    int fd;
-    uint64_t number;
-    uint64_t filled_bytes;
-    uint64_t retry_at_ms;
-    bool lacks_room; /* said so already */
 };
 
 struct wal {
@@ -83,16 +63,20 @@ struct wal {
     uint64_t written_lsn; /* on disk */
     uint64_t next_group_number;
     uint64_t chain;
+    uint64_t group_epoch;   /* of the last group that was closed; 0 before the first of the log */
+    uint64_t group_time_ms; /* likewise */
 
     int segment_fd;
     struct log_segment_header segment;
     uint64_t segment_offset; /* of the next group */
 
     struct flight flight;
-    struct spare spare;
+    uint64_t number_first; /* of the segment files that there were at the start */
+    struct segments segments;
+    struct archive *archive;
     uint8_t *memory; /* all buffers: two groups, the zeros, a segment header */
     uint8_t *segment_header_block;
-    const uint8_t *zeros; /* SLICE_BYTES, never touched */
+    const uint8_t *zeros; /* SEGMENTS_SLICE_BYTES, never touched */
 
     struct wal_counts counts;
     bool is_failed;
@@ -128,6 +112,7 @@ static void fail(struct wal *wal, uint64_t segment_number, const char *action, i
     char short_write[64];
     log_segment_file_name(segment_number, name);
     wal->is_failed = true;
+    segments_end(&wal->segments);
     text(wal->failure, sizeof wal->failure,
          "%s/%s: cannot %s: %s; nothing was acknowledged since; see to the disk and restart: "
          "recovery goes on from the last group that is whole",
@@ -140,28 +125,12 @@ static void segment_path(const struct wal *wal, uint64_t number, char *to)
 {
     char name[LOG_NAME_BYTES_MAX];
     log_segment_file_name(number, name);
-    text(to, FILE_PATH_BYTES, "%s/%s", wal->core_path, name);
+    text(to, SEGMENTS_PATH_BYTES, "%s/%s", wal->core_path, name);
 }
 
 static bool is_lack_of_room(int32_t result)
 {
     return result == -ENOSPC || result == -EDQUOT;
-}
-
-/* A new file with its space reserved; negative errno, and no file, on failure. */
-static int create_segment(struct wal *wal, uint64_t number)
-{
-    char path[FILE_PATH_BYTES];
-    segment_path(wal, number, path);
-    int fd = io_file_open_now(wal->io, path, IO_FILE_CREATE | IO_FILE_DIRECT);
-    if (fd < 0)
-        return fd;
-    int error = io_file_allocate_now(wal->io, fd, wal->options.segment_bytes);
-    if (error == 0)
-        return fd;
-    io_close(wal->io, fd);
-    (void)io_file_remove_now(wal->io, path);
-    return error;
 }
 
 /* The header of a segment whose first group is the next one to be written. */
@@ -181,108 +150,6 @@ static struct log_segment_header next_segment_header(struct wal *wal, uint64_t n
     return header;
 }
 
-static uint32_t slice_bytes(uint64_t left_bytes)
-{
-    return left_bytes < SLICE_BYTES ? (uint32_t)left_bytes : SLICE_BYTES;
-}
-
-/* ---- the spare segment ---- */
-
-static void spare_lacks_room(struct wal *wal, int32_t result)
-{
-    struct spare *spare = &wal->spare;
-    spare->state = SPARE_NONE;
-    spare->retry_at_ms = wal->now_ms + SPARE_RETRY_MS;
-    if (spare->lacks_room)
-        return;
-    spare->lacks_room = true;
-    diag(DIAG_WARNING,
-         "%s: no room for the next segment of the log (%s): make room on the disk before the "
-         "segment in use is full, %" PRIu64 " KiB from now, or the server stops",
-         wal->core_path, strerror(-result),
-         (wal->segment.segment_bytes - wal->segment_offset) >> 10);
-}
-
-static void spare_give_back(struct wal *wal, int32_t result)
-{
-    char path[FILE_PATH_BYTES];
-    segment_path(wal, wal->spare.number, path);
-    io_close(wal->io, wal->spare.fd);
-    (void)io_file_remove_now(wal->io, path);
-    spare_lacks_room(wal, result);
-}
-
-static void spare_continue(struct wal *wal)
-{
-    struct spare *spare = &wal->spare;
-    uint64_t left = wal->options.segment_bytes - spare->filled_bytes;
-    switch (spare->state) {
-    case SPARE_ZEROS:
-        if (left > 0) {
-            io_file_write(wal->io, &spare->op, spare->fd, wal->zeros, slice_bytes(left),
-                          spare->filled_bytes, false);
-            break;
-        }
-        spare->state = SPARE_FILE_SYNC;
-        io_file_sync(wal->io, &spare->op, spare->fd);
-        break;
-    case SPARE_FILE_SYNC:
-        spare->state = SPARE_FOLDER_SYNC;
-        io_file_sync(wal->io, &spare->op, wal->folder_fd);
-        break;
-    case SPARE_FOLDER_SYNC:
-        spare->state = SPARE_READY;
-        if (spare->lacks_room)
-            diag(DIAG_INFO, "%s: there is room for the next segment again", wal->core_path);
-        spare->lacks_room = false;
-        break;
-    case SPARE_NONE:
-    case SPARE_READY:
-        hf_assert(!"a spare without an operation");
-    }
-}
-
-/* A slice may come out short where the room ends; the next one says so. It begins at a whole block,
- * as direct access wants it. */
-static void spare_done(struct io_op *op, int32_t result)
-{
-    struct wal *wal = op->context;
-    struct spare *spare = &wal->spare;
-    if (is_lack_of_room(result)) {
-        spare_give_back(wal, result);
-        return;
-    }
-    if (result < 0 || (result < LOG_BLOCK_BYTES && spare->state == SPARE_ZEROS)) {
-        fail(wal, spare->number, "make this segment", result);
-        return;
-    }
-    if (wal->is_failed)
-        return;
-    if (spare->state == SPARE_ZEROS)
-        spare->filled_bytes += (uint64_t)(result - result % LOG_BLOCK_BYTES);
-    spare_continue(wal);
-}
-
-/* Starts making the next segment. A lack of room is noted, any other failure is the end. */
-static void spare_start(struct wal *wal)
-{
-    struct spare *spare = &wal->spare;
-    spare->number = wal->segment.segment_number + 1;
-    int fd = create_segment(wal, spare->number);
-    if (is_lack_of_room(fd)) {
-        spare_lacks_room(wal, fd);
-        return;
-    }
-    if (fd < 0) {
-        fail(wal, spare->number, "make this segment", fd);
-        return;
-    }
-    spare->fd = fd;
-    spare->filled_bytes = 0;
-    spare->state = SPARE_ZEROS;
-    spare_continue(wal);
-}
-
 /* ---- the group in flight ---- */
 
 static void flight_write_group(struct wal *wal)
@@ -293,18 +160,15 @@ static void flight_write_group(struct wal *wal)
                   wal->segment_offset, true);
 }
 
-/* The spare becomes the segment in use. Its header is durable before its first group is written,
+/* The next segment comes into use. Its header is durable before its first group is written,
  * and it is written when all groups before it are. */
 static void flight_write_segment_header(struct wal *wal)
 {
     struct flight *flight = &wal->flight;
-    hf_assert(wal->spare.state == SPARE_READY);
     io_close(wal->io, wal->segment_fd);
-    wal->segment_fd = wal->spare.fd;
-    wal->segment = next_segment_header(wal, wal->spare.number, wal->written_lsn + 1);
+    wal->segment_fd = segments_take(&wal->segments);
+    wal->segment = next_segment_header(wal, wal->segment.segment_number + 1, wal->written_lsn + 1);
     wal->segment_offset = LOG_BLOCK_BYTES;
-    wal->spare.state = SPARE_NONE;
-    wal->spare.retry_at_ms = 0;
     wal->counts.segments++;
     log_segment_header_encode(&wal->segment, wal->segment_header_block);
     flight->state = FLIGHT_SEGMENT_HEADER;
@@ -333,6 +197,8 @@ static void seal_group(struct wal *wal)
     uint32_t end = LOG_GROUP_HEADER_BYTES + payload_bytes;
     memset(buffer + end, 0, wal->flight.bytes - end);
     wal->chain = log_group_header_encode(&header, seed, buffer);
+    wal->group_epoch = header.epoch;
+    wal->group_time_ms = header.time_ms;
 }
 
 static void close_group(struct wal *wal)
@@ -404,40 +270,83 @@ static void *refuse_open(struct wal *wal, char *message_out, const char *path, c
     return NULL;
 }
 
-static void note_highest_number(void *context, const char *name)
+/* Which files there are. */
+struct listing {
+    uint64_t first; /* UINT64_MAX: none */
+    uint64_t last;
+};
+
+static void note_number(void *context, const char *name)
 {
-    uint64_t *highest = context;
+    struct listing *listing = context;
     uint64_t number = log_segment_file_number(name);
-    if (number > *highest)
-        *highest = number;
+    if (number == 0)
+        return;
+    if (number < listing->first)
+        listing->first = number;
+    if (number > listing->last)
+        listing->last = number;
+}
+
+static int remove_if_there(struct wal *wal, const char *name)
+{
+    char path[SEGMENTS_PATH_BYTES];
+    text(path, sizeof path, "%s/%s", wal->core_path, name);
+    int error = io_file_remove_now(wal->io, path);
+    return error == -ENOENT ? 0 : error;
 }
 
 /* From the last one on, each gone for good before the next goes: a crash in between leaves no gap
- * in the numbers, which would be damage. */
-static int remove_unused_segments(struct wal *wal, uint64_t last_used_number)
+ * in the numbers, which would be damage. Likewise a segment that was being made. */
+static int remove_unused_segments(struct wal *wal, uint64_t number_last, uint64_t number_in_use)
 {
-    uint64_t number = last_used_number;
-    int error = io_directory_list(wal->io, wal->core_path, note_highest_number, &number);
-    for (; number > last_used_number && error == 0; number--) {
-        char path[FILE_PATH_BYTES];
-        segment_path(wal, number, path);
-        error = io_file_remove_now(wal->io, path);
-        if (error == 0 && number - 1 > last_used_number)
+    int error = remove_if_there(wal, LOG_SEGMENT_NEW_NAME);
+    for (uint64_t number = number_last; number > number_in_use && error == 0; number--) {
+        char name[LOG_NAME_BYTES_MAX];
+        log_segment_file_name(number, name);
+        error = remove_if_there(wal, name);
+        if (error == 0 && number - 1 > number_in_use)
             error = io_directory_sync(wal->io, wal->core_path);
     }
     return error;
 }
 
-/* What the spare's states do, in one go, and the header. */
+/* A new file with its space reserved; negative errno on failure. */
+static int create_first_segment(struct wal *wal)
+{
+    char path[SEGMENTS_PATH_BYTES];
+    segment_path(wal, 1, path);
+    int fd = io_file_open_now(wal->io, path, IO_FILE_CREATE | IO_FILE_DIRECT);
+    if (fd < 0)
+        return fd;
+    int error = io_file_allocate_now(wal->io, fd, wal->options.segment_bytes);
+    if (error == 0)
+        return fd;
+    io_close(wal->io, fd);
+    (void)io_file_remove_now(wal->io, path);
+    return error;
+}
+
+static int fill_with_zeros(struct wal *wal)
+{
+    uint64_t end = wal->options.segment_bytes;
+    int error = 0;
+    for (uint64_t at = 0; at < end && error == 0; at += SEGMENTS_SLICE_BYTES) {
+        uint64_t left = end - at;
+        error = io_file_write_now(wal->io, wal->segment_fd, wal->zeros,
+                                  left < SEGMENTS_SLICE_BYTES ? (size_t)left : SEGMENTS_SLICE_BYTES,
+                                  at);
+    }
+    return error;
+}
+
+/* As the next ones are made, in one go, and its header. */
 static int make_first_segment(struct wal *wal)
 {
-    int error = 0;
-    wal->segment_fd = create_segment(wal, 1);
+    wal->segment_fd = create_first_segment(wal);
     if (wal->segment_fd < 0)
         return wal->segment_fd;
-    for (uint64_t at = 0; at < wal->options.segment_bytes && error == 0; at += SLICE_BYTES)
-        error = io_file_write_now(wal->io, wal->segment_fd, wal->zeros,
-                                  slice_bytes(wal->options.segment_bytes - at), at);
+    int error = fill_with_zeros(wal);
     if (error == 0)
         error = io_file_sync_now(wal->io, wal->segment_fd);
     if (error == 0)
@@ -457,29 +366,55 @@ static int make_first_segment(struct wal *wal)
 
 static int open_last_segment(struct wal *wal, const struct log_end *end)
 {
-    char path[FILE_PATH_BYTES];
+    char path[SEGMENTS_PATH_BYTES];
     segment_path(wal, end->segment.segment_number, path);
     wal->segment_fd = io_file_open_now(wal->io, path, IO_FILE_DIRECT);
     wal->segment = end->segment;
     wal->segment_offset = end->offset;
-    wal->counts.segments = end->segment.segment_number;
+    wal->counts.segments = 1;
     return wal->segment_fd < 0 ? wal->segment_fd : 0;
 }
 
 static int open_files(struct wal *wal, const struct log_end *end)
 {
+    struct listing listing = {.first = UINT64_MAX};
     wal->folder_fd = io_file_open_now(wal->io, wal->core_path, IO_FILE_DIRECTORY);
     if (wal->folder_fd < 0)
         return wal->folder_fd;
-    int error = remove_unused_segments(wal, end->segment.segment_number);
-    if (error != 0)
-        return error;
-    return end->segment.segment_number == 0 ? make_first_segment(wal) : open_last_segment(wal, end);
+    int error = io_directory_list(wal->io, wal->core_path, note_number, &listing);
+    if (error == 0)
+        error = remove_unused_segments(wal, listing.last, end->segment.segment_number);
+    if (error == 0)
+        error = end->segment.segment_number == 0 ? make_first_segment(wal)
+                                                 : open_last_segment(wal, end);
+    uint64_t in_use = wal->segment.segment_number;
+    wal->number_first = listing.first < in_use ? listing.first : in_use;
+    return error;
+}
+
+static void segments_failed(void *context, uint64_t number, const char *action, int32_t result)
+{
+    fail(context, number, action, result);
+}
+
+static int open_archive(struct wal *wal, char *message_out)
+{
+    const struct archive_options options = {
+        .source_path = wal->core_path,
+        .archive_path = wal->options.archive_path,
+        .era = wal->era,
+        .core = wal->options.core,
+        .number_first = wal->number_first,
+    };
+    if (options.archive_path == NULL)
+        return 0;
+    wal->archive = archive_open(wal->io, &options, message_out);
+    return wal->archive == NULL ? -1 : 0;
 }
 
 static size_t memory_bytes(const struct wal_options *options)
 {
-    return 2 * (size_t)options->group_bytes_max + SLICE_BYTES + LOG_BLOCK_BYTES;
+    return 2 * (size_t)options->group_bytes_max + SEGMENTS_SLICE_BYTES + LOG_BLOCK_BYTES;
 }
 
 struct wal *wal_open(struct io *io, const struct data_directory *directory,
@@ -516,22 +451,35 @@ struct wal *wal_open(struct io *io, const struct data_directory *directory,
         .written_lsn = end->next_lsn - 1,
         .next_group_number = end->next_group_number,
         .chain = end->chain,
+        .group_epoch = end->epoch,
+        .group_time_ms = end->time_ms,
         .segment_fd = -1,
         .flight = {.op = {.done = flight_done, .context = wal},
                    .buffer = memory + options->group_bytes_max},
-        .spare = {.op = {.done = spare_done, .context = wal}},
         .memory = memory,
         .zeros = memory + groups_bytes,
-        .segment_header_block = memory + groups_bytes + SLICE_BYTES,
+        .segment_header_block = memory + groups_bytes + SEGMENTS_SLICE_BYTES,
     };
     data_directory_core_path(directory, era_index, options->core, wal->core_path);
     if (options->durability == WAL_OFF)
         return wal;
     memset(memory, 0, groups_bytes); /* touched ahead of use */
     int error = open_files(wal, end);
-    return error == 0
-               ? wal
-               : refuse_open(wal, message_out, wal->core_path, "make or open the log", error);
+    if (error != 0)
+        return refuse_open(wal, message_out, wal->core_path, "make or open the log", error);
+    if (open_archive(wal, message_out) != 0) {
+        wal_close(&wal);
+        return NULL;
+    }
+    const struct segments_options segments = {
+        .segment_bytes = options->segment_bytes,
+        .number_first = wal->number_first,
+        .number_in_use = wal->segment.segment_number,
+        .zeros = wal->zeros,
+    };
+    segments_init(&wal->segments, io, wal->core_path, wal->folder_fd, &segments, wal->archive,
+                  segments_failed, wal);
+    return wal;
 }
 
 void wal_close(struct wal **wal_pointer)
@@ -539,9 +487,9 @@ void wal_close(struct wal **wal_pointer)
     struct wal *wal = *wal_pointer;
     *wal_pointer = NULL;
     hf_assert(!wal->flight.op.is_pending); /* it would go on writing from what is freed here */
-    hf_assert(!wal->spare.op.is_pending);
-    if (wal->spare.state != SPARE_NONE)
-        io_close(wal->io, wal->spare.fd);
+    if (wal->segments.io != NULL)
+        segments_deinit(&wal->segments);
+    archive_close(&wal->archive);
     if (wal->segment_fd >= 0)
         io_close(wal->io, wal->segment_fd);
     if (wal->folder_fd >= 0)
@@ -552,10 +500,35 @@ void wal_close(struct wal **wal_pointer)
 
 /* ---- serving ---- */
 
+/* Bytes of a group that are sure to find a place: what is left of the segment in use, behind the
+ * group in flight; or the next segment, which holds the largest group. */
+static uint32_t place_bytes(const struct wal *wal)
+{
+    if (segments_is_ready(&wal->segments))
+        return wal->options.group_bytes_max;
+    uint64_t left = wal->segment.segment_bytes - wal->segment_offset;
+    if (wal->flight.state != FLIGHT_IDLE)
+        left -= wal->flight.bytes;
+    return left < wal->options.group_bytes_max ? (uint32_t)left : wal->options.group_bytes_max;
+}
+
 uint32_t wal_room(const struct wal *wal)
 {
-    uint32_t payload_bytes_max = wal->options.group_bytes_max - LOG_GROUP_HEADER_BYTES;
-    return (payload_bytes_max - wal->open_payload_bytes) / LOG_RECORD_BYTES_MAX;
+    uint32_t used_bytes = LOG_GROUP_HEADER_BYTES + wal->open_payload_bytes;
+    uint32_t bytes =
+        wal->options.durability == WAL_OFF ? wal->options.group_bytes_max : place_bytes(wal);
+    return bytes < used_bytes ? 0 : (bytes - used_bytes) / LOG_RECORD_BYTES_MAX;
+}
+
+bool wal_lacks_space(const struct wal *wal)
+{
+    return wal->options.durability != WAL_OFF && segments_lacks_room(&wal->segments);
+}
+
+bool wal_is_low(const struct wal *wal)
+{
+    return wal_lacks_space(wal) &&
+           wal->segment.segment_bytes - wal->segment_offset < wal->options.segment_bytes / 2;
 }
 
 uint8_t *wal_next(struct wal *wal)
@@ -580,28 +553,14 @@ uint64_t wal_append(struct wal *wal, uint32_t record_bytes)
     return lsn;
 }
 
-/* False while the group must wait for a new segment. */
-static bool has_place(struct wal *wal)
-{
-    uint32_t bytes = log_group_bytes(wal->open_payload_bytes);
-    if (bytes <= wal->segment.segment_bytes - wal->segment_offset)
-        return true;
-    if (wal->spare.state == SPARE_NONE)
-        spare_start(wal); /* once more, now that it matters */
-    if (wal->spare.state == SPARE_NONE)
-        fail(wal, wal->spare.number, "make this segment, and the one before it is full", -ENOSPC);
-    return wal->spare.state == SPARE_READY;
-}
-
 void wal_write(struct wal *wal, uint64_t now_ms)
 {
     wal->now_ms = now_ms;
     if (wal->is_failed || wal->options.durability == WAL_OFF)
         return;
-    if (wal->open_record_count > 0 && wal->flight.state == FLIGHT_IDLE && has_place(wal))
+    if (wal->open_record_count > 0 && wal->flight.state == FLIGHT_IDLE)
         close_group(wal);
-    if (!wal->is_failed && wal->spare.state == SPARE_NONE && now_ms >= wal->spare.retry_at_ms)
-        spare_start(wal);
+    segments_continue(&wal->segments, now_ms);
 }
 
 uint64_t wal_last_lsn(const struct wal *wal)
@@ -614,6 +573,41 @@ uint64_t wal_durable_lsn(const struct wal *wal)
     return wal->durable_lsn;
 }
 
+uint64_t wal_written_lsn(const struct wal *wal)
+{
+    return wal->written_lsn;
+}
+
+bool wal_is_at_boundary(const struct wal *wal)
+{
+    return wal->options.durability != WAL_OFF && wal->open_record_count == 0;
+}
+
+struct log_position wal_position(const struct wal *wal)
+{
+    hf_assert(wal_is_at_boundary(wal));
+    uint64_t in_flight_bytes = wal->flight.state == FLIGHT_IDLE ? 0 : wal->flight.bytes;
+    return (struct log_position){
+        .segment_number = wal->segment.segment_number,
+        .offset = wal->segment_offset + in_flight_bytes,
+        .next_lsn = wal->next_lsn,
+        .next_group_number = wal->next_group_number,
+        .chain = wal->chain,
+        .epoch = wal->group_epoch,
+        .time_ms = wal->group_time_ms,
+    };
+}
+
+void wal_release(struct wal *wal, uint64_t segment_number)
+{
+    segments_release(&wal->segments, segment_number);
+}
+
+uint64_t wal_wake_at_ms(const struct wal *wal)
+{
+    return wal->options.durability != WAL_OFF ? segments_wake_at_ms(&wal->segments) : UINT64_MAX;
+}
+
 const char *wal_failure(const struct wal *wal)
 {
     return wal->is_failed ? wal->failure : NULL;
@@ -621,7 +615,8 @@ const char *wal_failure(const struct wal *wal)
 
 bool wal_is_idle(const struct wal *wal)
 {
-    return wal->open_record_count == 0 && !wal->flight.op.is_pending && !wal->spare.op.is_pending;
+    return wal->open_record_count == 0 && wal->flight.state == FLIGHT_IDLE &&
+           (wal->options.durability == WAL_OFF || segments_is_idle(&wal->segments));
 }
 
 struct wal_counts wal_counts(const struct wal *wal)

@@ -4,8 +4,12 @@
  * no write is in flight the group is closed and written as one durable write, while the next one
  * fills. No timer. A record is durable once wal_durable_lsn() has reached its LSN.
  *
- * Segments are made ahead of use (allocated, filled with zeros, synced, their directory synced), in
- * slices of ordinary operations, so that a group never waits for the file system to find room.
+ * Segments are made ahead of use (allocated, filled with zeros, synced, their directory synced),
+ * beside the core's turns, so that a group never waits for the file system to find room. Those that
+ * a restart no longer needs are archived, used again or removed (wal_release()).
+ *
+ * A lack of room on the disk is no failure: wal_room() goes down to 0 then and wal_lacks_space()
+ * says why, until there is room again.
  *
  * Any failed or short write or sync is the end (design P3): wal_failure() says so and no LSN
  * becomes durable any more; the caller stops. One thread: the core's. */
@@ -31,6 +35,7 @@ struct wal_options {
     uint64_t segment_bytes; /* a multiple of LOG_BLOCK_BYTES; holds a header and a largest group */
     uint32_t group_bytes_max; /* a multiple of LOG_BLOCK_BYTES up to LOG_GROUP_BYTES_MAX */
     uint32_t core;
+    const char *archive_path; /* where segments go before they do; NULL: nowhere */
 };
 
 /* A writer that goes on at `end` in the newest era, which is begun. Blocking: makes the first
@@ -40,9 +45,21 @@ struct wal *wal_open(struct io *io, const struct data_directory *directory,
                      const struct wal_options *options, const struct log_end *end,
                      char *message_out);
 
-/* Room for so many more records of any size in the open group, now. 0 means: come back after
- * io_turn(). */
+/* Room for so many more records of any size in the open group, now: all of them will find a place
+ * on the disk. 0 means: come back after io_turn(), or, when wal_lacks_space(), when somebody has
+ * made room. */
 uint32_t wal_room(const struct wal *wal);
+
+/* The disk has no room for the next segment. It is asked again each second. */
+bool wal_lacks_space(const struct wal *wal);
+
+/* When what has failed is tried again: the next segment, a copy to the archive. UINT64_MAX while
+ * all is well, or it is being tried. */
+uint64_t wal_wake_at_ms(const struct wal *wal);
+
+/* And less than half a segment is left of the one in use: what must be recorded still can be, and
+ * what can be refused should be. */
+bool wal_is_low(const struct wal *wal);
 
 /* Where to write the next record; valid until wal_append(). There is room (wal_room() > 0). */
 uint8_t *wal_next(struct wal *wal);
@@ -60,6 +77,20 @@ uint64_t wal_last_lsn(const struct wal *wal);
 /* Every record up to here may be acknowledged. */
 uint64_t wal_durable_lsn(const struct wal *wal);
 
+/* Every record up to here is on disk, whatever may be acknowledged. */
+uint64_t wal_written_lsn(const struct wal *wal);
+
+/* Nothing is in the open group: every record appended so far is in a group that was closed. Never
+ * with WAL_OFF. */
+bool wal_is_at_boundary(const struct wal *wal);
+
+/* Where the log goes on behind these records, for a snapshot of the state that they made. At a
+ * boundary. */
+struct log_position wal_position(const struct wal *wal);
+
+/* Segments before this one are not needed any more. */
+void wal_release(struct wal *wal, uint64_t segment_number);
+
 /* NULL while all is well, else the one line that says what failed and what to do. */
 const char *wal_failure(const struct wal *wal);
 
@@ -71,7 +102,7 @@ struct wal_counts {
     uint64_t groups;
     uint64_t records;
     uint64_t bytes;
-    uint64_t segments;
+    uint64_t segments; /* taken into use since the start, the first one included */
     uint64_t flush_ns; /* summed over all groups */
 };
 struct wal_counts wal_counts(const struct wal *wal);

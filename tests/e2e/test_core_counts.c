@@ -3,8 +3,9 @@
  *
  *     e2e_core_counts 4-1-2-4
  *
- * At each stop along the way some reservations are made, paid, cancelled and left to expire; then
- * the server is stopped, by SIGTERM and by SIGKILL in turn, and started with the next number. */
+ * At each stop along the way some reservations are made, paid, cancelled and left to expire, and
+ * snapshots are taken of some cores before, of the others behind; then the server is stopped, by
+ * SIGTERM and by SIGKILL in turn, and started with the next number. */
 #include "check.h"
 #include "fixture.h"
 #include "log_tool.h"
@@ -140,6 +141,15 @@ static void check_verify(uint64_t state_hash)
         check(verified == state_hash, "holdfast-log verify came to %016" PRIx64, verified);
 }
 
+/* Of some cores: the next start begins with a snapshot here, with the log there. */
+static void take_snapshots(uint32_t stage)
+{
+    for (uint32_t core = 0; core < walk.client.core_count; core++)
+        if ((stage + core) % 2 == 0)
+            check(raw_snapshot_take(&walk.client, core).result == RESULT(OK),
+                  "no snapshot of core %u", core);
+}
+
 /* Ends the server one way or the other; returns the state hash it had. */
 static uint64_t end_server(bool by_kill)
 {
@@ -200,7 +210,9 @@ int main(int argc, char **argv)
             check(raw_stat_sum(&walk.client, true).state_hash == hash, "state hash of Stat");
             look_at_all(true);
         }
+        take_snapshots(stage);
         run_stage(stage);
+        take_snapshots(stage + 1);
         look_at_all(false);
         hash = end_server(stage % 2 == 1);
         check_verify(hash);

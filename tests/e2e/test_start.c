@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <glob.h>
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -173,6 +174,10 @@ static void wrong_options_are_named(void)
     check_usage("--retention", "soon", "retention");
     check_usage("--segment-size", "1MiB", "segment-size");
     check_usage("--segment-size", "8388609", "segment-size");
+    check_usage("--snapshot-after", "much", "snapshot-after");
+    check_usage("--snapshot-every", "often", "snapshot-every");
+    check_usage("--snapshot-every", "10", "snapshot-every");
+    check_usage("--archive", "", "archive");
     check_usage("--listen", "7411", "listen");
     check_usage("--listen", "127.0.0.1:99999", "listen");
     check_usage("--listen", "127.0.0.1:", "listen");
@@ -332,6 +337,127 @@ static void pipe_in_place_of_a_segment_is_refused(void)
     check_refused(&options, SERVER_EXIT_DAMAGED, "000000000001.log");
 }
 
+/* ------------------------------------------------------------------------------------------------
+ * Snapshots
+ * ---------------------------------------------------------------------------------------------- */
+
+static uint64_t hash_of_running(const struct server_process *server)
+{
+    struct raw_client client;
+    raw_open(&client, server->port, -1);
+    const uint64_t hash = raw_stat_sum(&client, true).state_hash;
+    raw_close(&client);
+    return hash;
+}
+
+/* Two snapshots of each core, and what was done since; the server is killed. Returns the hash. */
+static uint64_t fill_with_snapshots(const struct server_options *options)
+{
+    struct server_process server;
+    struct raw_client client;
+    fill(options, 2000); /* one at the stop */
+    server_start(&server, options, fixture.scratch);
+    raw_open(&client, server.port, -1);
+    for (uint64_t item_id = 1000; item_id < 1050; item_id++)
+        raw_item_make(&client, item_id, 10);
+    for (uint32_t core = 0; core < core_count; core++)
+        check(raw_snapshot_take(&client, core).result == RESULT(OK), "no snapshot");
+    for (uint64_t item_id = 2000; item_id < 2050; item_id++)
+        raw_item_make(&client, item_id, 10);
+    raw_close(&client);
+    const uint64_t hash = hash_of_running(&server);
+    server_kill(&server);
+    return hash;
+}
+
+/* Snapshots of core 0, from the oldest on. */
+static void find_snapshots(const char *data, glob_t *found)
+{
+    char pattern[SCRATCH_PATH_BYTES + 96];
+    snprintf(pattern, sizeof pattern, "%s/era-000001/core-000/snapshot-*", data);
+    check_must(glob(pattern, 0, NULL, found) == 0 && found->gl_pathc == 2, "%s: %zu", pattern,
+               found->gl_pathc);
+}
+
+static void flip(const char *path, off_t offset)
+{
+    uint8_t byte;
+    read_at(path, offset, &byte, 1);
+    byte ^= 1;
+    write_at(path, offset, &byte, 1);
+}
+
+/* Starts, with this state, and says this about this file. The server is killed. */
+static void check_starts_and_says(const struct server_options *options, uint64_t hash,
+                                  const char *path, const char *text)
+{
+    struct server_process server;
+    server_start(&server, options, fixture.scratch);
+    check(hash_of_running(&server) == hash, "another state");
+    check(server_said(&server, strrchr(path, '/') + 1) && server_said(&server, text),
+          "\"%s\" is not said of %s", text, path);
+    server_kill(&server);
+}
+
+static void damaged_snapshot_is_told_and_the_one_before_it_used(void)
+{
+    glob_t found;
+    const struct server_options options = options_on("damaged_snapshot");
+    const uint64_t hash = fill_with_snapshots(&options);
+    find_snapshots(options.data, &found);
+    flip(found.gl_pathv[1], 4096 + 200);
+    check_starts_and_says(&options, hash, found.gl_pathv[1], "damaged");
+    check_starts_and_says(&options, hash, found.gl_pathv[1], "starting from the snapshot before");
+    flip(found.gl_pathv[0], 8);
+    check_starts_and_says(&options, hash, found.gl_pathv[0], "damaged");
+    flip(found.gl_pathv[0], 8);
+    flip(found.gl_pathv[1], 4096 + 200);
+    check_opens_with(&options, hash);
+    globfree(&found);
+}
+
+static void snapshot_of_another_version_is_refused(void)
+{
+    enum { BLOCK = 4096, CHECKED_FROM = 16, VERSION_AT = 16, CHECKSUM_AT = 8 };
+    glob_t found;
+    uint8_t block[BLOCK];
+    const struct server_options options = options_on("snapshot_version");
+    fill_with_snapshots(&options);
+    find_snapshots(options.data, &found);
+    read_at(found.gl_pathv[1], 0, block, sizeof block);
+    block[VERSION_AT] = 2;
+    const uint64_t checksum = XXH3_64bits(block + CHECKED_FROM, BLOCK - CHECKED_FROM);
+    memcpy(block + CHECKSUM_AT, &checksum, sizeof checksum);
+    write_at(found.gl_pathv[1], 0, block, sizeof block);
+    check_refused(&options, SERVER_EXIT_VERSION, strrchr(found.gl_pathv[1], '/') + 1);
+    globfree(&found);
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * The archive
+ * ---------------------------------------------------------------------------------------------- */
+
+static void archive_of_another_server_is_refused(void)
+{
+    const char *const more[] = {"--archive", path_in_scratch("archive"), NULL};
+    struct server_options options = options_on("archive_first");
+    options.more = more;
+    const uint64_t hash = fill(&options, 1000);
+    check_opens_with(&options, hash);
+    options.data = path_in_scratch("archive_second");
+    check_refused(&options, SERVER_EXIT_DAMAGED, "archive of another server");
+    options.more = NULL;
+    fill(&options, 1000); /* without the archive it is a server like any other */
+}
+
+static void archive_that_cannot_be_made_is_named(void)
+{
+    const char *const more[] = {"--archive", "/proc/holdfast/archive", NULL};
+    struct server_options options = options_on("archive_nowhere");
+    options.more = more;
+    check_refused(&options, SERVER_EXIT_IO, "/proc/holdfast/archive");
+}
+
 static void folder_that_cannot_be_made_is_named(void)
 {
     const struct server_options options = options_on("no/such/parent");
@@ -437,6 +563,18 @@ static void read_manifest(const char *data, char *text)
     close(fd);
 }
 
+/* Without them a start has to read all logs, from the first era on. */
+static void remove_snapshots(const char *data)
+{
+    char pattern[SCRATCH_PATH_BYTES + 64];
+    glob_t found;
+    snprintf(pattern, sizeof pattern, "%s/era-*/core-*/snapshot-*", data);
+    check_must(glob(pattern, 0, NULL, &found) == 0, "%s: none", pattern);
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        check_must(unlink(found.gl_pathv[i]) == 0, "%s: %s", found.gl_pathv[i], strerror(errno));
+    globfree(&found);
+}
+
 /* Another number of cores begins an era, but only of a server that serves. */
 static void start_that_fails_begins_no_era(void)
 {
@@ -459,6 +597,7 @@ static void start_that_fails_begins_no_era(void)
     check_opens_with(&options, hash);
     read_manifest(options.data, before);
     check(strcmp(before, after) != 0, "no era was begun");
+    remove_snapshots(options.data);
 
     snprintf(segment, sizeof segment, "%s/era-000001/core-000/000000000001.log", options.data);
     read_at(segment, 4096 + 200, &byte, 1);
@@ -622,6 +761,10 @@ int main(int argc, char **argv)
     SITUATION(damage_inside_the_log_is_refused_by_file_and_offset);
     SITUATION(torn_tail_is_cut_and_kept_as_a_copy);
     SITUATION(pipe_in_place_of_a_segment_is_refused);
+    SITUATION(damaged_snapshot_is_told_and_the_one_before_it_used);
+    SITUATION(snapshot_of_another_version_is_refused);
+    SITUATION(archive_of_another_server_is_refused);
+    SITUATION(archive_that_cannot_be_made_is_named);
     SITUATION(folder_that_cannot_be_made_is_named);
     SITUATION(data_directory_without_permission_is_refused);
     SITUATION(segment_without_permission_is_refused);

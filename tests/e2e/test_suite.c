@@ -513,10 +513,11 @@ static void bad_bodies_are_named_and_the_connection_goes_on(void)
 
 static void bytes_that_are_no_message_are_refused_with_the_request_id(void)
 {
-    static const uint8_t types[] = {FRAME_PING,          FRAME_RESERVE,   FRAME_CONFIRM,
-                                    FRAME_CANCEL,        FRAME_EXTEND,    FRAME_GET,
-                                    FRAME_RESERVE_BATCH, FRAME_GET_BATCH, FRAME_ITEM_CREATE,
-                                    FRAME_ITEM_UPDATE,   FRAME_ITEM_LIST, FRAME_STAT};
+    static const uint8_t types[] = {FRAME_PING,          FRAME_RESERVE,      FRAME_CONFIRM,
+                                    FRAME_CANCEL,        FRAME_EXTEND,       FRAME_GET,
+                                    FRAME_RESERVE_BATCH, FRAME_GET_BATCH,    FRAME_ITEM_CREATE,
+                                    FRAME_ITEM_UPDATE,   FRAME_ITEM_LIST,    FRAME_STAT,
+                                    FRAME_SNAPSHOT,      FRAME_SNAPSHOT_READ};
     for (size_t i = 0; i < sizeof types; i++) {
         uint8_t frame[FRAME_HEADER_BYTES + 5];
         struct raw_frame reply;
@@ -1224,6 +1225,94 @@ static void stat_counts_what_was_done(void)
     }
 }
 
+/* Of the file of a snapshot, read piece by piece. */
+static uint64_t read_snapshot(const raw_snapshot *snapshot)
+{
+    static uint8_t piece_bytes[RAW_PIECE_BYTES];
+    struct raw_piece piece;
+    uint64_t offset = 0;
+    do {
+        piece =
+            raw_snapshot_read(&suite.client, snapshot->core, snapshot->lsn, offset, piece_bytes);
+        check_result(piece, OK);
+        check(offset > 0 || (piece.bytes >= 8 && memcmp(piece_bytes, "HFSNAPSH", 8) == 0),
+              "core %u: the file does not begin with its magic", snapshot->core);
+        offset += piece.bytes;
+    } while (piece.bytes > 0);
+    check(offset == piece.file_bytes, "core %u: %" PRIu64 " of %" PRIu64 " bytes", snapshot->core,
+          offset, piece.file_bytes);
+    return offset;
+}
+
+static void snapshot_of_each_core_tells_what_it_holds_and_is_read_to_its_end(void)
+{
+    struct spread *s = new_spread(RAW_COLUMNS, 10, 2);
+    spread_ask(s, FRAME_RESERVE);
+    for (uint32_t core = 0; core < suite.cores; core++) {
+        const raw_snapshot snapshot = raw_snapshot_take(&suite.client, core);
+        const raw_stat stat = raw_stat_of(&suite.client, core, true);
+        check_result(snapshot, OK);
+        check(snapshot.core == core, "core %u told of core %u", core, snapshot.core);
+        check(stat.snapshot_lsn == snapshot.lsn, "core %u: LSN", core);
+        check(stat.log_last_lsn != snapshot.lsn || stat.state_hash == snapshot.state_hash,
+              "core %u: state hash", core);
+        check(stat.log_last_lsn != snapshot.lsn ||
+                  (stat.items == snapshot.items && stat.reservations == snapshot.reservations &&
+                   stat.buyers == snapshot.buyers),
+              "core %u: counts", core);
+        check(read_snapshot(&snapshot) == snapshot.bytes, "core %u: size", core);
+    }
+}
+
+/* A hold, and then a snapshot with it. */
+static raw_snapshot snapshot_of_a_change(uint64_t item_id)
+{
+    const struct raw_row row = new_row(item_id, 1);
+    const struct raw_answer answer = ask(&row);
+    check_result(answer, OK);
+    const raw_snapshot snapshot = raw_snapshot_take(&suite.client, 0);
+    check_result(snapshot, OK);
+    return snapshot;
+}
+
+static void snapshot_stays_for_who_reads_it_and_the_others_go(void)
+{
+    static uint8_t piece_bytes[RAW_PIECE_BYTES];
+    const uint64_t item_id = make_item(0, 100);
+    const raw_snapshot read = snapshot_of_a_change(item_id);
+    struct raw_piece piece = raw_snapshot_read(&suite.client, 0, read.lsn, 0, piece_bytes);
+    check_result(piece, OK);
+    const raw_snapshot not_read = snapshot_of_a_change(item_id);
+    for (int i = 0; i < 3; i++)
+        check(snapshot_of_a_change(item_id).lsn > not_read.lsn, "a newer snapshot");
+    check(read_snapshot(&read) == read.bytes, "the one that is being read is there");
+    piece = raw_snapshot_read(&suite.client, 0, not_read.lsn, 0, piece_bytes);
+    check_result(piece, UNKNOWN_SNAPSHOT);
+    check(piece.bytes == 0, "%u bytes of a snapshot that is gone", piece.bytes);
+}
+
+static void pieces_asked_for_at_a_time_are_given_or_refused_as_overload(void)
+{
+    const raw_snapshot snapshot = raw_snapshot_take(&suite.client, 0);
+    Holdfast__V1__SnapshotReadRequest request = HOLDFAST__V1__SNAPSHOT_READ_REQUEST__INIT;
+    request.lsn = snapshot.lsn;
+    uint32_t given = 0;
+    for (int i = 0; i < 5; i++)
+        raw_put(&suite.client, FRAME_SNAPSHOT_READ, &request.base);
+    raw_flush(&suite.client);
+    for (int i = 0; i < 5; i++) {
+        struct raw_frame frame;
+        const enum raw_status status = raw_receive(&suite.client, &frame, RAW_TIMEOUT_MS);
+        check_must(status == RAW_OK, "piece %d: status %d", i, status);
+        const Holdfast__V1__SnapshotReadResponse *response = raw_decode(&suite.client, &frame);
+        check_must(response != NULL, "piece %d", i);
+        check(response->result == RESULT(OK) || response->result == RESULT(OVERLOADED), "%s",
+              raw_result_name(response->result));
+        given += response->result == RESULT(OK);
+    }
+    check(given > 0, "none was given");
+}
+
 static void full_tables_answer_capacity_and_what_is_in_them_goes_on(void)
 {
     static const char *const small[] = {"--max-items", "16", "--max-reservations", "64", NULL};
@@ -1450,6 +1539,9 @@ int main(int argc, char **argv)
     SITUATION(flood_for_all_cores_is_answered_to_the_last_row);
     SITUATION(requests_right_behind_a_hello_for_another_core_are_answered);
     SITUATION(stat_counts_what_was_done);
+    SITUATION(snapshot_of_each_core_tells_what_it_holds_and_is_read_to_its_end);
+    SITUATION(snapshot_stays_for_who_reads_it_and_the_others_go);
+    SITUATION(pieces_asked_for_at_a_time_are_given_or_refused_as_overload);
     SITUATION(full_tables_answer_capacity_and_what_is_in_them_goes_on);
     SITUATION(connections_over_the_limit_are_closed_and_the_others_go_on);
     SITUATION(ended_reservations_are_forgotten_after_the_retention);

@@ -111,7 +111,7 @@ def message_seeds(frames):
 
 def client_seeds(frames):
     """For each reply: the kind of call that waits for it, rows, flags, body."""
-    kinds = [16, 17, 18, 19, 20, 32, 33, 34, 35, 36, 48, 49, 50, 51, 2, 52]
+    kinds = [16, 17, 18, 19, 20, 32, 33, 34, 35, 36, 48, 49, 50, 51, 2, 52, 53, 54]
     for name, frame in frames:
         body = frame[HEADER_BYTES:]
         if frame[13] - REPLY in kinds:
@@ -125,6 +125,9 @@ def client_seeds(frames):
             add("fuzz_client_decode", name, bytes([0, 0, 128]) + body)
     for kind, number in enumerate(kinds):
         add("fuzz_client_decode", f"made {number}", bytes([kind, 2, 32]) + bytes([5, 1, 2, 3]) * 24)
+        loading = b"\x08\x03\x12\x01\x17" if 32 <= number <= 36 else b"\x08\x17"
+        add("fuzz_client_decode", f"loading {number}", bytes([kind, 2, 0]) + loading)
+        add("fuzz_client_decode", f"loading {number}, impatient", bytes([kind, 2 | 128, 0]) + loading)
     add("fuzz_client_decode", "made hello", bytes([0, 0, 32 | 64]) + bytes([1, 1] * 20))
 
 
@@ -158,6 +161,7 @@ def text_seeds():
         "extend": "extend --item 7 --id 00112233445566778899aabbccddeeff --until +15m",
         "show": "show --item 7 --id 00112233445566778899aabbccddeeff",
         "stat": "stat --core 0 --state-hash --server=localhost:7411",
+        "snapshot": "snapshot --core 1 --json", "backup": "backup folder --timeout 1h",
         "twice": "ping --core 1 --core 2", "not here": "ping --sku A", "zero id": "show --item 7 --id "
         + "0" * 32, "no value": "stat --core", "shortened": "stat --ver", "too many": "ping ping",
     }

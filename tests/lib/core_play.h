@@ -6,6 +6,7 @@
 
 #include "core/private.h"
 
+#include "core_steps.h"
 #include "test_directory.h"
 
 #include <arpa/inet.h>
@@ -18,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 enum { PLAY_TURNS_MAX = 100000, PLAY_SECONDS_MAX = 30, PLAY_BYTES_MAX = 1 << 21 };
 
@@ -58,31 +60,6 @@ static inline struct server_options play_options(uint32_t core_count)
     };
 }
 
-static inline void play_start(struct play *play, const struct server_options *options)
-{
-    char message[SERVER_MESSAGE_BYTES];
-    enum server_status status;
-    memset(play, 0, sizeof *play);
-    play->options = *options;
-    test_directory_make(&play->scratch);
-    snprintf(play->path, sizeof play->path, "%s/data", play->scratch.path);
-    cr_assert_eq(io_create(&(struct io_options){.op_count_max = 8}, &play->io, message), IO_OK);
-    io_start(play->io);
-    cr_assert_eq(data_directory_open(&play->directory, play->io, play->path, options->core_count),
-                 DATA_DIRECTORY_OK);
-    play->server = server_create(&play->options, &play->directory, &status, message);
-    cr_assert_not_null(play->server, "%s", message);
-    cr_assert_eq(server_load_past_eras(play->server, message), SERVER_OK);
-    for (uint32_t i = 0; i < options->core_count; i++)
-        cr_assert_eq(core_load(server_core(play->server, i), message), SERVER_OK, "%s", message);
-    cr_assert_eq(server_bind(play->server, "127.0.0.1", "0", &play->port, message), SERVER_OK, "%s",
-                 message);
-    cr_assert_eq(data_directory_begin_era(&play->directory), DATA_DIRECTORY_OK);
-    for (uint32_t i = 0; i < options->core_count; i++)
-        cr_assert_eq(core_open(server_core(play->server, i), message), SERVER_OK, "%s", message);
-    server_open(play->server);
-}
-
 static inline struct core *play_core(struct play *play, uint32_t index)
 {
     return server_core(play->server, index);
@@ -95,14 +72,106 @@ static inline enum core_status play_turn(struct play *play, uint32_t index)
     return core_turn(core);
 }
 
+/* Steps that a core reaches meanwhile are seen by its phase. */
 static inline void play_turn_all(struct play *play)
 {
     for (uint32_t i = 0; i < play->options.core_count; i++)
-        cr_assert_eq(play_turn(play, i), CORE_RUNNING);
+        cr_assert_lt(play_turn(play, i), CORE_REFUSED, "%s",
+                     core_refusal(play_core(play, i))->message);
 }
 
-/* Stops all cores and removes everything. */
-static inline void play_end(struct play *play)
+/* Opens the data directory and makes the server: up to the point at which the cores load. */
+static inline void play_open(struct play *play, const struct server_options *options)
+{
+    char message[SERVER_MESSAGE_BYTES];
+    enum server_status status;
+    play->options = *options;
+    cr_assert_eq(io_create(&(struct io_options){.op_count_max = 8}, &play->io, message), IO_OK);
+    io_start(play->io);
+    cr_assert_eq(data_directory_open(&play->directory, play->io, play->path, options->core_count),
+                 DATA_DIRECTORY_OK, "%s", play->directory.message);
+    play->server = server_create(&play->options, &play->directory, &status, message);
+    cr_assert_not_null(play->server, "%s", message);
+    cr_assert_eq(server_bind(play->server, "127.0.0.1", "0", &play->port, message), SERVER_OK, "%s",
+                 message);
+    for (uint32_t i = 0; i < options->core_count; i++)
+        core_start(play_core(play, i));
+}
+
+/* What the main thread does between the cores' steps. */
+static inline void play_begin_era(struct play *play)
+{
+    const char *archive_path = play->options.archive_path;
+    enum data_directory_status status = data_directory_begin_era(&play->directory);
+    if (status == DATA_DIRECTORY_OK && archive_path != NULL)
+        status = data_directory_prepare_archive(&play->directory, archive_path);
+    if (status == DATA_DIRECTORY_OK)
+        status = data_directory_remove_past(&play->directory, server_needs_past(play->server),
+                                            archive_path);
+    cr_assert_eq(status, DATA_DIRECTORY_OK, "%s", play->directory.message);
+}
+
+/* Closes all that play_open() has opened. No core has anything under way. */
+static inline void play_close(struct play *play)
+{
+    server_destroy(&play->server);
+    data_directory_close(&play->directory);
+    io_destroy(&play->io);
+}
+
+/* From the loading on until all cores serve. On a refusal all is closed, and `message_out` tells
+ * why (SERVER_MESSAGE_BYTES). */
+static inline enum server_status play_try_serve(struct play *play, char *message_out)
+{
+    const uint32_t core_count = play->options.core_count;
+    enum server_status status = steps_reach(play->server, core_count, CORE_LOADED, message_out);
+    if (status != SERVER_OK) {
+        play_close(play);
+        return status;
+    }
+    play_begin_era(play);
+    cr_assert_eq(steps_open(play->server, core_count, message_out), SERVER_OK, "%s", message_out);
+    server_serve(play->server);
+    cr_assert_eq(steps_reach(play->server, core_count, CORE_SERVES, message_out), SERVER_OK);
+    return SERVER_OK;
+}
+
+/* On the directory that there is. */
+static inline enum server_status
+play_try_start_again(struct play *play, const struct server_options *options, char *message_out)
+{
+    play_open(play, options);
+    return play_try_serve(play, message_out);
+}
+
+static inline void play_start_again(struct play *play, const struct server_options *options)
+{
+    char message[SERVER_MESSAGE_BYTES];
+    cr_assert_eq(play_try_start_again(play, options, message), SERVER_OK, "%s", message);
+}
+
+/* A directory of its own. */
+static inline void play_make_directory(struct play *play)
+{
+    memset(play, 0, sizeof *play);
+    test_directory_make(&play->scratch);
+    snprintf(play->path, sizeof play->path, "%s/data", play->scratch.path);
+}
+
+static inline void play_begin(struct play *play, const struct server_options *options)
+{
+    play_make_directory(play);
+    play_open(play, options);
+}
+
+static inline void play_start(struct play *play, const struct server_options *options)
+{
+    play_make_directory(play);
+    play_start_again(play, options);
+}
+
+/* Stops all cores; the directory stays. */
+static inline void play_stop(struct play *play)
 {
     uint32_t core_count = play->options.core_count;
     bool has_stopped[LOG_CORE_COUNT_MAX] = {false};
@@ -116,9 +185,38 @@ static inline void play_end(struct play *play)
                 running_count--;
             }
     }
-    server_destroy(&play->server);
-    data_directory_close(&play->directory);
-    io_destroy(&play->io);
+    play_close(play);
+}
+
+static inline void play_copy(const char *from, const char *to)
+{
+    const pid_t pid = fork();
+    if (pid == 0) {
+        execlp("cp", "cp", "-a", from, to, (char *)NULL);
+        _exit(127);
+    }
+    int status = 0;
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_assert_eq(status, 0);
+}
+
+/* The directory is from now on what it is at this moment, as if the server were killed. The server
+ * itself goes on where nobody looks, and stops. */
+static inline void play_kill(struct play *play)
+{
+    char left[sizeof play->path + 16];
+    snprintf(left, sizeof left, "%s-left", play->path);
+    play_copy(play->path, left);
+    play_stop(play);
+    nftw(play->path, test_directory_remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    cr_assert_eq(rename(left, play->path), 0);
+}
+
+/* Stops all cores and removes everything. */
+static inline void play_end(struct play *play)
+{
+    if (play->server != NULL)
+        play_stop(play);
     test_directory_remove(&play->scratch);
 }
 

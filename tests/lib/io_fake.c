@@ -40,6 +40,7 @@ static struct {
     uint64_t fault_at;
     enum io_fake_fault fault;
     int fault_error;
+    char failed[PATH_BYTES_MAX + 16];
     bool is_cut;
     uint64_t capacity_bytes;
     uint64_t random_state;
@@ -91,6 +92,14 @@ static bool has_parent(const char *path)
     *slash = '\0';
     struct node *node = find(parent);
     return node != NULL && node->is_folder;
+}
+
+static bool has_children(const char *path)
+{
+    for (int i = 0; i < NODES_MAX; i++)
+        if (disk.nodes[i].name[0] != '\0' && name_in(path, disk.nodes[i].name) != NULL)
+            return true;
+    return false;
 }
 
 static void resize(struct content *content, uint64_t bytes)
@@ -182,6 +191,7 @@ void io_fake_fail_at(uint64_t at, enum io_fake_fault fault, int error)
     disk.fault_at = at;
     disk.fault = fault;
     disk.fault_error = error;
+    disk.failed[0] = '\0';
 }
 
 void io_fake_set_capacity(uint64_t bytes)
@@ -225,22 +235,27 @@ void io_fake_power_cut(void)
     disk.is_cut = false;
 }
 
+const char *io_fake_failed(void)
+{
+    return disk.failed;
+}
+
 /* Counts a change; true when it is the one that fails, or the power is gone. */
-static bool change_fails(void)
+static bool change_fails(const char *operation, const char *path)
 {
     disk.change_count++;
-    if (disk.change_count == disk.fault_at && disk.fault == IO_FAKE_CUT) {
-        disk.is_cut = true;
-        return true;
-    }
-    return disk.is_cut || disk.change_count == disk.fault_at;
+    if (disk.change_count != disk.fault_at)
+        return disk.is_cut;
+    snprintf(disk.failed, sizeof disk.failed, "%s %s", operation, path);
+    disk.is_cut = disk.fault == IO_FAKE_CUT;
+    return true;
 }
 
 static int32_t write_to(struct node *node, const void *buffer, uint32_t bytes, uint64_t offset,
                         bool is_durable)
 {
     bool was_cut = disk.is_cut;
-    if (change_fails()) {
+    if (change_fails("write", node->name)) {
         if (disk.fault == IO_FAKE_ERROR || was_cut)
             return -disk.fault_error;
         if (disk.fault == IO_FAKE_UNSYNCED) {
@@ -451,7 +466,7 @@ int io_file_open_now(struct io *io, const char *path, uint32_t flags)
             return -EEXIST;
         if (!has_parent(path))
             return -ENOENT;
-        if (change_fails())
+        if (change_fails("open", path))
             return -disk.fault_error;
         node = add(path, false);
     }
@@ -489,7 +504,7 @@ int io_file_write_now(struct io *io, int fd, const void *buffer, size_t bytes, u
 int io_file_sync_now(struct io *io, int fd)
 {
     (void)io;
-    if (change_fails())
+    if (change_fails("sync", node_of(fd)->name))
         return -disk.fault_error;
     sync_node(node_of(fd));
     return 0;
@@ -504,7 +519,7 @@ int64_t io_file_size(struct io *io, int fd)
 int io_file_allocate_now(struct io *io, int fd, uint64_t bytes)
 {
     (void)io;
-    if (change_fails())
+    if (change_fails("allocate", node_of(fd)->name))
         return -disk.fault_error;
     if (!has_room(node_of(fd), bytes))
         return -ENOSPC;
@@ -517,7 +532,7 @@ int io_file_rename_now(struct io *io, const char *from, const char *to)
     (void)io;
     struct node *node = find(from);
     struct node *old = find(to);
-    if (change_fails())
+    if (change_fails("rename", from))
         return -disk.fault_error;
     if (node == NULL)
         return -ENOENT;
@@ -537,7 +552,7 @@ int io_file_remove_now(struct io *io, const char *path)
         return -ENOENT;
     if (node->is_folder)
         return -EISDIR;
-    if (change_fails())
+    if (change_fails("remove", path))
         return -disk.fault_error;
     remove_name(node);
     return 0;
@@ -550,9 +565,25 @@ int io_directory_create(struct io *io, const char *path)
         return find(path)->is_folder ? 0 : -ENOTDIR;
     if (!has_parent(path))
         return -ENOENT;
-    if (change_fails())
+    if (change_fails("folder", path))
         return -disk.fault_error;
     add(path, true);
+    return 0;
+}
+
+int io_directory_remove(struct io *io, const char *path)
+{
+    (void)io;
+    struct node *node = find(path);
+    if (node == NULL)
+        return -ENOENT;
+    if (!node->is_folder)
+        return -ENOTDIR;
+    if (has_children(path))
+        return -ENOTEMPTY;
+    if (change_fails("remove", path))
+        return -disk.fault_error;
+    remove_name(node);
     return 0;
 }
 
@@ -564,7 +595,7 @@ int io_directory_sync(struct io *io, const char *path)
     struct node *node = strcmp(path, "/") == 0 ? &root : find(path);
     if (node == NULL)
         return -ENOENT;
-    if (change_fails())
+    if (change_fails("sync", path))
         return -disk.fault_error;
     sync_node(node);
     return 0;

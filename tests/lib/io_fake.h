@@ -30,6 +30,10 @@ void io_fake_set_capacity(uint64_t bytes);
 /* Calls that changed the disk since io_fake_fail_at(). */
 uint64_t io_fake_change_count(void);
 
+/* What the fault has hit first: "sync /data/era-000001/core-000"; empty when it has hit nothing.
+ * The operations are called open, write, sync, allocate, rename, remove and folder. */
+const char *io_fake_failed(void);
+
 /* Forgets all that was not synced, closes all descriptors, and ends the fault. With a torn write,
  * what arrived of it has reached the disk. */
 void io_fake_power_cut(void);

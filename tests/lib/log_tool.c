@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PROGRAM HOLDFAST_BIN_DIR "/holdfast-log"
@@ -24,6 +25,22 @@ static FILE *run(const char *arguments, const char *data)
     FILE *output = popen(command, "re");
     check_must(output != NULL, "%s did not start", command);
     return output;
+}
+
+int log_tool_run(const char *arguments, char *output, size_t output_bytes)
+{
+    char command[4096];
+    char rest[4096];
+    fflush(stdout);
+    snprintf(command, sizeof command, "'%s' %s 2>&1", PROGRAM, arguments);
+    FILE *from = popen(command, "re");
+    check_must(from != NULL, "%s did not start", command);
+    const size_t bytes = fread(output, 1, output_bytes - 1, from);
+    output[bytes] = '\0';
+    while (fread(rest, 1, sizeof rest, from) > 0) {
+    }
+    const int status = pclose(from);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
 }
 
 /* Numbers over 2^53 are written as strings by careful programs. */

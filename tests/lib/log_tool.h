@@ -3,6 +3,7 @@
 /* Reads a data directory's log the way an operator would: with holdfast-log. */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct log_tool_record {
@@ -19,6 +20,10 @@ typedef void (*log_tool_record_fn)(void *context, const struct log_tool_record *
 
 /* False when holdfast-log has not been built: the caller says that it could not look. */
 bool log_tool_is_built(void);
+
+/* Runs `holdfast-log ARGUMENTS`, as the shell takes them, and keeps the first bytes of what it
+ * prints, stderr included. Returns its exit code. */
+int log_tool_run(const char *arguments, char *output, size_t output_bytes);
 
 /* Calls `record` for each record that `holdfast-log cat --json` prints; the test fails when a line
  * can't be understood or the program does not end well. Returns the number of records. */

@@ -600,12 +600,42 @@ raw_stat raw_stat_sum(struct raw_client *client, bool with_state_hash)
         ADD(buyers), ADD(units_held), ADD(units_sold), ADD(connections), ADD(frames), ADD(rows);
         ADD(rows_accepted), ADD(rows_refused), ADD(rows_forwarded), ADD(rows_filtered);
         ADD(rows_filter_missed), ADD(bad_frames), ADD(log_groups), ADD(log_records);
-        ADD(log_bytes), ADD(expiries), ADD(state_hash);
+        ADD(log_bytes), ADD(expiries), ADD(state_hash), ADD(snapshots), ADD(log_bytes_behind);
 #undef ADD
         if (one.expiry_late_ms_max > sum.expiry_late_ms_max)
             sum.expiry_late_ms_max = one.expiry_late_ms_max;
     }
     return sum;
+}
+
+raw_snapshot raw_snapshot_take(struct raw_client *client, uint32_t core)
+{
+    Holdfast__V1__SnapshotRequest request = HOLDFAST__V1__SNAPSHOT_REQUEST__INIT;
+    request.core = core;
+    const raw_snapshot *response = raw_call(client, FRAME_SNAPSHOT, &request.base);
+    check_must(response != NULL, "no reply to Snapshot of core %u, error code %u", core,
+               client->error_code);
+    return *response;
+}
+
+struct raw_piece raw_snapshot_read(struct raw_client *client, uint32_t core, uint64_t lsn,
+                                   uint64_t offset, uint8_t *to)
+{
+    Holdfast__V1__SnapshotReadRequest request = HOLDFAST__V1__SNAPSHOT_READ_REQUEST__INIT;
+    request.core = core;
+    request.lsn = lsn;
+    request.offset = offset;
+    const Holdfast__V1__SnapshotReadResponse *response =
+        raw_call(client, FRAME_SNAPSHOT_READ, &request.base);
+    check_must(response != NULL && response->data.len <= RAW_PIECE_BYTES,
+               "no reply to SnapshotRead of core %u, error code %u", core, client->error_code);
+    if (response->data.len > 0)
+        memcpy(to, response->data.data, response->data.len);
+    return (struct raw_piece){
+        .result = response->result,
+        .bytes = (uint32_t)response->data.len,
+        .file_bytes = response->file_bytes,
+    };
 }
 
 const char *raw_result_name(uint32_t result)

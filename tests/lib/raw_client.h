@@ -11,6 +11,7 @@
 #include "holdfast/v1/reservation.pb-c.h"
 #include "holdfast/v1/result.pb-c.h"
 #include "holdfast/v1/session.pb-c.h"
+#include "holdfast/v1/snapshot.pb-c.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,10 +26,12 @@
 
 typedef Holdfast__V1__ItemSettings raw_settings;
 typedef Holdfast__V1__StatResponse raw_stat;
+typedef Holdfast__V1__SnapshotResponse raw_snapshot;
 
 enum {
     RAW_TIMEOUT_MS = 30000, /* of calls that wait for their answer */
     RAW_ROWS_MAX = FRAME_ROW_COUNT_MAX,
+    RAW_PIECE_BYTES = 64 << 10, /* of a snapshot's file */
 };
 
 enum raw_status {
@@ -178,6 +181,18 @@ uint64_t raw_now_ms(struct raw_client *client);
 raw_stat raw_stat_of(struct raw_client *client, uint32_t core, bool with_state_hash);
 /* Sums over all cores; expiry_late_ms_max is the largest. */
 raw_stat raw_stat_sum(struct raw_client *client, bool with_state_hash);
+
+/* Snapshots. These end the test when there is no reply; what the server refuses is in `result`. */
+raw_snapshot raw_snapshot_take(struct raw_client *client, uint32_t core);
+
+struct raw_piece {
+    uint32_t result;
+    uint32_t bytes; /* written */
+    uint64_t file_bytes;
+};
+/* One piece of a snapshot's file; `to` has room for RAW_PIECE_BYTES. */
+struct raw_piece raw_snapshot_read(struct raw_client *client, uint32_t core, uint64_t lsn,
+                                   uint64_t offset, uint8_t *to);
 
 const char *raw_result_name(uint32_t result);
 

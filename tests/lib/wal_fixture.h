@@ -3,6 +3,7 @@
 /* A data directory of one core with its writer, over whichever io the program is linked with. Every
  * record holds its own LSN, so that a reader can tell whether it is where it belongs. */
 
+#include "read_whole_log.h"
 #include "wal/data_directory.h"
 #include "wal/wal.h"
 
@@ -52,10 +53,10 @@ static inline void fixture_init(struct fixture *fixture, struct io *io, const ch
 
 static inline enum data_directory_status fixture_read(struct fixture *fixture)
 {
-    return data_directory_read_log(&fixture->directory, fixture->io,
-                                   fixture->directory.manifest.era_count - 1, fixture->options.core,
-                                   fixture_check_group, NULL, &fixture->end, &fixture->was_torn,
-                                   fixture->message);
+    return read_whole_log(&fixture->directory, fixture->io,
+                          fixture->directory.manifest.era_count - 1, fixture->options.core,
+                          fixture_check_group, NULL, &fixture->end, &fixture->was_torn,
+                          fixture->message);
 }
 
 static inline bool fixture_begin_era(struct fixture *fixture)

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/checksum.h"
+#include "client_frames.h"
 #include "holdfast/v1/item.pb-c.h"
 #include "holdfast/v1/reservation.pb-c.h"
 #include "holdfast/v1/session.pb-c.h"
@@ -106,6 +107,7 @@ struct bad_client {
     enum mischief mischief;
     struct sim_stream stream;
     uint64_t alarm;
+    bool was_served; /* the server was loaded when it heard of the mischief */
     uint32_t halves_sent;
     uint32_t half_bytes; /* of the frame in hand, sent already */
 };
@@ -314,6 +316,7 @@ static void do_mischief(struct bad_client *client)
     sim_trace("%s: sends %s, %" PRIu32 " bytes", client->name, rules[client->mischief].name,
               bytes_count);
     client->phase = PHASE_MISCHIEF;
+    client->was_served = life_state() == LIFE_SERVING;
     if (bytes_count > 0)
         stream_send(&client->stream, bytes, bytes_count);
 }
@@ -354,6 +357,18 @@ static void take_error(struct bad_client *client, const struct frame_header *hea
         say_hello(client);
 }
 
+/* While a server loads it looks at no request, and says so to good and bad ones alike. */
+static bool is_told_to_wait(struct bad_client *client, const struct frame_header *header,
+                            const ProtobufCMessage *message)
+{
+    if (client->phase != PHASE_MISCHIEF || client->was_served ||
+        header->request_id != MISCHIEF_REQUEST || !client_result_is_loading(header->type, message))
+        return false;
+    sim_trace("%s: is told that the server loads", client->name);
+    go_away(client);
+    return true;
+}
+
 static void take_frame(struct bad_client *client, const struct frame_header *header,
                        const ProtobufCMessage *message)
 {
@@ -369,7 +384,7 @@ static void take_frame(struct bad_client *client, const struct frame_header *hea
         do_mischief(client);
     else if (is_hello || is_ping)
         go_away(client); /* the connection was still good */
-    else if (!is_between_halves)
+    else if (!is_between_halves && !is_told_to_wait(client, header, message))
         sim_fail("reply", "%s: a %s after %s", client->name, frame_type_name(header->type),
                  rules[client->mischief].name);
 }

@@ -299,28 +299,31 @@ static bool may_make(const struct history_call *asked, const struct stock_record
     }
 }
 
-/* A call without an answer did it: the one that was asked first, which the fewest answers precede.
- * Calls of another life of the server, or that were asked later, can't have. */
+/* A call without an answer that binds did it: the one with the least time left to be done, and of
+ * those the one that was asked first, which the fewest answers precede. Calls of another life of the
+ * server, or that were asked later, can't have. */
 static bool use_unknown(const struct book_record *noted)
 {
     struct walk walk = walk_begin();
+    struct unknown *best = NULL;
     for (uint32_t i = 0; i < search.unknown_count; i++) {
         struct unknown *unknown = &search.unknown[i];
         const struct book_call *call = &book.calls[unknown->call];
         if (call->asked_event > noted->event)
-            return false;
+            break;
         while (walk.at != BOOK_NONE && search.waiting[walk.at].asked_event < call->asked_event)
             walk_pass(&walk);
         if (walk_is_blocked(&walk, call->asked_event))
-            return false;
+            break;
         if (!unknown->is_used && call->life == noted->life &&
             may_make(&call->asked, &noted->record) && !is_behind_its_own(call->asked.client) &&
-            stage_explains_record(&search.stage, call, &noted->record)) {
-            unknown->is_used = true;
-            return true;
-        }
+            (best == NULL || call->to_ms < book.calls[best->call].to_ms) &&
+            stage_explains_record(&search.stage, call, &noted->record))
+            best = unknown;
     }
-    return false;
+    if (best != NULL)
+        best->is_used = true;
+    return best != NULL;
 }
 
 /* Can this call have met the hold, overdue, and made the record of its expiry? */

@@ -58,6 +58,7 @@ static void check_held(struct book_item *item, const struct book_record *noted)
         .id = event->reservation_id,
         .expires_ms = event->expires_ms,
         .quantity = event->quantity,
+        .seen_event = noted->event,
         .state = STOCK_STATE_HELD,
     };
     item->held += event->quantity;
@@ -132,8 +133,7 @@ void check_record(struct book_item *item, const struct book_record *noted)
     check_fact(noted->record.time_ms >= item->last_time_ms, "time", noted,
                "an earlier record of the item has a later time");
     item->last_time_ms = noted->record.time_ms;
-    if (noted->record.type == STOCK_RECORD_ITEM_CREATED ||
-        noted->record.type == STOCK_RECORD_ITEM_UPDATED)
+    if (stock_record_is_of_item(&noted->record))
         check_item_record(item, noted);
     else
         check_hold_record(item, noted);

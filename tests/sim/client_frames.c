@@ -4,6 +4,7 @@
 #include "holdfast/v1/item.pb-c.h"
 #include "holdfast/v1/reservation.pb-c.h"
 #include "holdfast/v1/session.pb-c.h"
+#include "holdfast/v1/snapshot.pb-c.h"
 #include "world.h"
 
 #include <inttypes.h>
@@ -24,6 +25,8 @@ static const uint8_t single_types[SIM_ASK_COUNT] = {
     [SIM_ASK_ITEM_LIST] = FRAME_ITEM_LIST,
     [SIM_ASK_STAT] = FRAME_STAT,
     [SIM_ASK_PING] = FRAME_PING,
+    [SIM_ASK_SNAPSHOT] = FRAME_SNAPSHOT,
+    [SIM_ASK_SNAPSHOT_READ] = FRAME_SNAPSHOT_READ,
 };
 
 enum { BATCH_TYPES_FROM_SINGLE = FRAME_RESERVE_BATCH - FRAME_RESERVE };
@@ -259,9 +262,33 @@ static uint32_t encode_other(const struct client_frame *frame, uint8_t *to)
         m.state_hash = sim_happens(SIM_CHANCE_CLIENTS, 300);
         return encode(frame, &m.base, to);
     }
+    if (frame->type == FRAME_SNAPSHOT) {
+        Holdfast__V1__SnapshotRequest m = HOLDFAST__V1__SNAPSHOT_REQUEST__INIT;
+        m.core = (uint32_t)frame->number;
+        return encode(frame, &m.base, to);
+    }
+    if (frame->type == FRAME_SNAPSHOT_READ) {
+        Holdfast__V1__SnapshotReadRequest m = HOLDFAST__V1__SNAPSHOT_READ_REQUEST__INIT;
+        m.core = (uint32_t)frame->number;
+        m.lsn = frame->lsn;
+        m.offset = frame->offset;
+        return encode(frame, &m.base, to);
+    }
     Holdfast__V1__PingRequest m = HOLDFAST__V1__PING_REQUEST__INIT;
     m.payload = frame->number;
     return encode(frame, &m.base, to);
+}
+
+void client_frame_ask(struct client_frame *frame, uint32_t client, uint64_t not_before_ms)
+{
+    for (uint32_t i = 0; i < frame->row_count; i++) {
+        frame->rows[i].client = client;
+        frame->calls[i] = history_ask(&frame->rows[i], not_before_ms);
+    }
+    if (frame->type == FRAME_SNAPSHOT)
+        frame->snapshot_ask = history_ask_snapshot((uint32_t)frame->number);
+    if (frame->type == FRAME_SNAPSHOT_READ)
+        frame->piece_ask = history_ask_piece((uint32_t)frame->number, frame->lsn);
 }
 
 uint32_t client_frame_encode(const struct client_frame *frame, uint8_t *to)
@@ -429,12 +456,106 @@ static void read_list(const struct client_frame *frame, const Holdfast__V1__Item
     }
 }
 
-void client_frame_read(const struct client_frame *frame, const ProtobufCMessage *reply,
+/* ---- replies about snapshots ---- */
+
+static void read_snapshot(struct client_frame *frame, const Holdfast__V1__SnapshotResponse *m)
+{
+    const struct history_snapshot told = {
+        .bytes = m->bytes,
+        .item_count = m->items,
+        .reservation_count = m->reservations,
+        .buyer_count = m->buyers,
+        .state_hash = m->state_hash,
+    };
+    check_code(frame, (int)m->result);
+    frame->lsn = frame->offset = 0;
+    switch (m->result) {
+    case HOLDFAST__V1__RESULT__RESULT_OK:
+        require(m->core == frame->number, frame, "another core than was asked");
+        history_hear_of_snapshot(m->core, &frame->snapshot_ask, m->lsn, &told);
+        frame->lsn = m->lsn;
+        break;
+    case HOLDFAST__V1__RESULT__RESULT_READ_ONLY:
+        history_hear_of_no_snapshot((uint32_t)frame->number, &frame->snapshot_ask);
+        break;
+    default:
+        require(m->result == HOLDFAST__V1__RESULT__RESULT_OVERLOADED ||
+                    m->result == HOLDFAST__V1__RESULT__RESULT_LOADING,
+                frame, "a result that it does not have");
+        break;
+    }
+}
+
+static void read_piece(struct client_frame *frame, const Holdfast__V1__SnapshotReadResponse *m)
+{
+    const uint32_t core = (uint32_t)frame->number;
+    const struct history_piece piece = {
+        .lsn = frame->lsn,
+        .offset = frame->offset,
+        .file_bytes = m->file_bytes,
+        .data = m->data.data,
+        .data_bytes = (uint32_t)m->data.len,
+    };
+    check_code(frame, (int)m->result);
+    switch (m->result) {
+    case HOLDFAST__V1__RESULT__RESULT_OK:
+        history_hear_of_piece(core, &frame->piece_ask, &piece);
+        frame->offset += piece.data_bytes;
+        if (piece.data_bytes == 0)
+            frame->lsn = 0;
+        break;
+    case HOLDFAST__V1__RESULT__RESULT_UNKNOWN_SNAPSHOT:
+        history_hear_of_unknown_snapshot(core, &frame->piece_ask, frame->lsn);
+        frame->lsn = 0;
+        break;
+    case HOLDFAST__V1__RESULT__RESULT_READ_ONLY:
+        history_hear_of_no_piece(core, &frame->piece_ask);
+        break;
+    default:
+        require(m->result == HOLDFAST__V1__RESULT__RESULT_OVERLOADED ||
+                    m->result == HOLDFAST__V1__RESULT__RESULT_LOADING,
+                frame, "a result that it does not have");
+        break;
+    }
+}
+
+/* ---- all replies ---- */
+
+bool client_result_is_loading(uint8_t reply_type, const ProtobufCMessage *reply)
+{
+    const void *m = reply;
+    switch (reply_type - FRAME_REPLY) {
+    case FRAME_ITEM_CREATE:
+    case FRAME_ITEM_UPDATE:
+    case FRAME_ITEM_GET:
+        return ((const Holdfast__V1__ItemResponse *)m)->result ==
+               HOLDFAST__V1__RESULT__RESULT_LOADING;
+    case FRAME_ITEM_LIST:
+        return ((const Holdfast__V1__ItemListResponse *)m)->result ==
+               HOLDFAST__V1__RESULT__RESULT_LOADING;
+    case FRAME_STAT:
+        return ((const Holdfast__V1__StatResponse *)m)->result ==
+               HOLDFAST__V1__RESULT__RESULT_LOADING;
+    case FRAME_SNAPSHOT:
+        return ((const Holdfast__V1__SnapshotResponse *)m)->result ==
+               HOLDFAST__V1__RESULT__RESULT_LOADING;
+    case FRAME_SNAPSHOT_READ:
+        return ((const Holdfast__V1__SnapshotReadResponse *)m)->result ==
+               HOLDFAST__V1__RESULT__RESULT_LOADING;
+    default:
+        return false;
+    }
+}
+
+void client_frame_read(struct client_frame *frame, const ProtobufCMessage *reply,
                        struct client_answer *answers_out)
 {
     const void *m = reply;
     for (uint32_t i = 0; i < frame->row_count; i++)
         answers_out[i].has_view = answers_out[i].is_missing = false;
+    require(!frame->was_served ||
+                !client_result_is_loading((uint8_t)(frame->type + FRAME_REPLY), reply),
+            frame, "LOADING, and all cores served when it was asked");
     switch (frame->type) {
     case FRAME_PING:
         require(((const Holdfast__V1__PingResponse *)m)->payload == frame->number, frame,
@@ -449,6 +570,12 @@ void client_frame_read(const struct client_frame *frame, const ProtobufCMessage 
     }
     case FRAME_ITEM_LIST:
         read_list(frame, m, answers_out);
+        break;
+    case FRAME_SNAPSHOT:
+        read_snapshot(frame, m);
+        break;
+    case FRAME_SNAPSHOT_READ:
+        read_piece(frame, m);
         break;
     case FRAME_ITEM_CREATE:
     case FRAME_ITEM_UPDATE:

@@ -28,6 +28,7 @@ enum {
     SERVER_ID_BYTES = 16,
     BACKOFF_US_MIN = 100,
     BACKOFF_US_MAX = 300 * 1000,
+    DISK_NS_SLOW = 5 * SIM_MS, /* for one operation */
 };
 
 enum phase { PHASE_AWAY, PHASE_CONNECTING, PHASE_GREETING, PHASE_READY, PHASE_DONE };
@@ -53,6 +54,8 @@ struct client {
     uint32_t creates_next; /* the seller's: items not yet put on sale */
     uint32_t reads_next;
     bool reads_all;
+    /* the snapshot that it reads */
+    uint64_t backup_core, backup_lsn, backup_offset; /* LSN 0: none */
     struct slot slots[IN_FLIGHT_MAX];
 };
 
@@ -124,15 +127,12 @@ static void send_slot(struct client *client, struct slot *slot)
     frame->request_id = ++client->last_request_id;
     if (frame->attempts < UINT8_MAX)
         frame->attempts++;
-    if (frame->ask == SIM_ASK_STAT || frame->ask == SIM_ASK_ITEM_LIST)
+    if (frame->ask >= SIM_ASK_ITEM_LIST && frame->ask != SIM_ASK_PING)
         frame->number %= client->core_count;
+    frame->was_served = life_state() == LIFE_SERVING;
     client_frame_choose_type(frame);
     trace_rows(client, frame);
-    for (uint32_t i = 0; i < frame->row_count; i++) {
-        struct history_call *row = &frame->rows[i];
-        row->client = client->index;
-        frame->calls[i] = history_ask(row, life_not_before_ms());
-    }
+    client_frame_ask(frame, client->index, life_not_before_ms());
     counts.rows += frame->row_count;
     counts.repeats += frame->attempts > 1 ? frame->row_count : 0;
     slot->state = SLOT_IN_FLIGHT;
@@ -147,6 +147,20 @@ static void choose_rows(struct client_frame *frame)
     frame->row_count = is_batch ? (uint32_t)draw(1, plan->rows_max) : 1;
     for (uint32_t i = 0; i < frame->row_count; i++)
         shop_choose((enum sim_ask)frame->ask, life_now_ms(), &frame->rows[i]);
+}
+
+/* The next piece of what it reads; or one of what nobody has ever made. */
+static void fill_piece(const struct client *client, struct client_frame *frame)
+{
+    enum { LSN_MAX = 2000, BLOCK_BYTES = 4096 };
+    uint64_t number = client->backup_core;
+    frame->lsn = draw(0, LSN_MAX);
+    frame->offset = BLOCK_BYTES * sim_spread(SIM_CHANCE_CLIENTS, 0, LSN_MAX);
+    if (client->backup_lsn == 0)
+        return;
+    frame->number = number;
+    frame->lsn = client->backup_lsn;
+    frame->offset = client->backup_offset;
 }
 
 static void fill_new(struct client *client, struct client_frame *frame)
@@ -166,6 +180,8 @@ static void fill_new(struct client *client, struct client_frame *frame)
     for (uint32_t i = 0; i < frame->row_count; i++)
         shop_choose(SIM_ASK_ITEM_GET, life_now_ms(), &frame->rows[i]);
     frame->number = draw(0, 1u << 20);
+    if (frame->ask == SIM_ASK_SNAPSHOT_READ)
+        fill_piece(client, frame);
 }
 
 /* The next part of what this client is to read at the end; false when that is all. */
@@ -360,6 +376,28 @@ static struct slot *slot_of(struct client *client, uint64_t request_id)
     return NULL;
 }
 
+/* What to read next. */
+static void note_backup(struct client *client, const struct client_frame *frame)
+{
+    if (frame->ask != SIM_ASK_SNAPSHOT && frame->ask != SIM_ASK_SNAPSHOT_READ)
+        return;
+    client->backup_core = frame->number;
+    client->backup_lsn = frame->lsn;
+    client->backup_offset = frame->offset;
+}
+
+/* Who was told that nothing was looked at may ask again; the seller does, or there is no sale. */
+static bool asks_again(const struct client *client, const struct client_frame *frame,
+                       const struct client_answer *answers)
+{
+    bool is_unseen = false;
+    for (uint32_t i = 0; i < frame->row_count; i++)
+        is_unseen |= !answers[i].is_missing && (answers[i].reply.code == STOCK_LOADING ||
+                                                answers[i].reply.code == STOCK_READ_ONLY);
+    bool does_again = likely(300);
+    return is_unseen && (does_again || is_seller(client)) && !is_finishing;
+}
+
 static void take_reply(struct client *client, const struct frame_header *header,
                        const ProtobufCMessage *message)
 {
@@ -376,6 +414,7 @@ static void take_reply(struct client *client, const struct frame_header *header,
     client_frame_read(frame, message, answers);
     if (frame->ask >= SIM_ASK_ITEM_LIST)
         sim_trace("%s: #%" PRIu64 " = answered", client->name, frame->request_id);
+    note_backup(client, frame);
     for (uint32_t i = 0; i < frame->row_count; i++) {
         const struct client_answer *answer = &answers[i];
         if (answer->is_missing) {
@@ -389,7 +428,7 @@ static void take_reply(struct client *client, const struct frame_header *header,
         if (frame->rows[i].op == HISTORY_ROW)
             shop_hear(&frame->rows[i].request, &answer->reply);
     }
-    slot->state = SLOT_FREE;
+    slot->state = asks_again(client, frame, answers) ? SLOT_WAITING : SLOT_FREE;
 }
 
 /* The one error that a well-behaved client can meet: the number of cores has changed since it last
@@ -441,10 +480,12 @@ static void require_end_was_told(const struct client *client)
 }
 
 /* What was sent before GoAway is still answered (docs/protocol.md), if it comes in time: over a
- * slow network, or to a core without time, it may not. */
+ * slow network, to a core without time, or while group after group waits for a segment to be made
+ * on a slow disk, it may not. */
 static bool is_heard_in_time(void)
 {
-    return plan->network.piece_bytes_max > CLIENT_FRAME_BYTES_MAX &&
+    return plan->disk.slow_permille == 0 && plan->disk.write_ns_max < DISK_NS_SLOW &&
+           plan->network.piece_bytes_max > CLIENT_FRAME_BYTES_MAX &&
            plan->network.buffer_bytes_max > CLIENT_FRAME_BYTES_MAX * IN_FLIGHT_MAX &&
            plan->stall_permille == 0;
 }
@@ -559,6 +600,7 @@ static void begin_client(uint32_t index)
     client->creates_next = is_seller(client) ? 0 : plan->item_count;
     client->reads_next = index;
     client->reads_all = false;
+    client->backup_lsn = 0;
     for (uint32_t i = 0; i < IN_FLIGHT_MAX; i++)
         client->slots[i].state = SLOT_FREE;
     client->alarm = 0;

@@ -224,7 +224,26 @@ void sim_content_read(const struct sim_content *content, uint64_t offset, uint8_
     }
 }
 
+bool sim_content_is_zero(const struct sim_content *content)
+{
+    uint8_t merged[SIM_PAGE_BYTES];
+    for (uint32_t i = 0; i < content->page_count; i++)
+        if (!is_zero(content_of(&content->pages[i], true, merged), SIM_PAGE_BYTES))
+            return false;
+    return true;
+}
+
 /* ---- syncing ---- */
+
+bool sim_content_is_synced(const struct sim_content *content)
+{
+    for (uint32_t i = 0; i < content->unsynced_count; i++) {
+        const struct sim_page *page = &content->pages[content->unsynced[i]];
+        if (page->unsynced != 0 || page->lost != 0)
+            return false;
+    }
+    return content->now_bytes == content->medium_bytes;
+}
 
 uint64_t sim_content_last_write(void)
 {

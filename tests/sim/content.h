@@ -62,4 +62,10 @@ void sim_content_power_loss(struct sim_content *content, enum sim_survival survi
 
 void sim_content_flip(struct sim_content *content, uint64_t offset, uint32_t bit);
 
+/* A loss of power would change nothing of it. */
+bool sim_content_is_synced(const struct sim_content *content);
+
+/* Direct reads give nothing but zeros. */
+bool sim_content_is_zero(const struct sim_content *content);
+
 #endif

@@ -14,8 +14,17 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { FAILED_MAX = 256, NAME_BYTES_MAX = 32 };
+
+struct failed_operation {
+    char name[NAME_BYTES_MAX];
+    char path[SIM_PATH_BYTES_MAX];
+    uint64_t operation;
+};
 
 static struct {
     struct sim_disk_options options;
@@ -24,6 +33,8 @@ static struct {
     enum sim_disk_fault fault;
     int fault_error; /* positive */
     bool is_failing_for_ever;
+    struct failed_operation *failed; /* since the last order; the first FAILED_MAX of them */
+    uint32_t failed_count, failed_room;
     sim_disk_observer_fn observer;
 } disk;
 
@@ -48,6 +59,7 @@ void sim_disk_begin(void)
     sim_flights_begin();
     close_files();
     sim_tree_begin();
+    sim_free(disk.failed);
     memset(&disk, 0, sizeof disk);
     disk.options = (struct sim_disk_options){
         .write_ns_min = 50 * SIM_US,
@@ -70,6 +82,27 @@ void sim_disk_fail_at(uint64_t n, enum sim_disk_fault fault, int error, bool for
     disk.fault = fault;
     disk.fault_error = error;
     disk.is_failing_for_ever = for_ever;
+    disk.failed_count = 0;
+}
+
+static void note_failed(const char *name, const char *path)
+{
+    if (disk.failed_count == FAILED_MAX)
+        return;
+    disk.failed =
+        sim_array_room(disk.failed, sizeof *disk.failed, disk.failed_count, &disk.failed_room);
+    struct failed_operation *failed = &disk.failed[disk.failed_count++];
+    (void)snprintf(failed->name, sizeof failed->name, "%s", name);
+    (void)snprintf(failed->path, sizeof failed->path, "%s", path);
+    failed->operation = disk.operation_count;
+}
+
+bool sim_disk_has_failed(sim_disk_is_such_fn is_such)
+{
+    for (uint32_t i = 0; i < disk.failed_count; i++)
+        if (is_such(disk.failed[i].name, disk.failed[i].path, disk.failed[i].operation))
+            return true;
+    return false;
 }
 
 uint64_t sim_disk_operation_count(void)
@@ -90,6 +123,7 @@ struct sim_verdict sim_disk_operation(const char *name, const char *path)
         (count > disk.fail_at && !disk.is_failing_for_ever))
         return verdict;
     sim_trace("disk fault %d, error %d: %s %s", (int)disk.fault, disk.fault_error, name, path);
+    note_failed(name, path);
     verdict.is_fault = true;
     verdict.fault = (int)disk.fault;
     verdict.error = -disk.fault_error;
@@ -108,7 +142,7 @@ uint64_t sim_disk_duration_ns(void)
 /* ---- room ---- */
 
 /* A file that was removed takes no room, even while a loss of power could bring it back. */
-static uint64_t used_bytes(void)
+uint64_t sim_disk_used_bytes(void)
 {
     uint64_t bytes = 0;
     for (const struct sim_node *node = sim_tree_first(); node != NULL; node = node->next)
@@ -124,7 +158,7 @@ static uint64_t whole_pages(uint64_t bytes)
 
 uint64_t sim_disk_room(void)
 {
-    uint64_t used = used_bytes();
+    uint64_t used = sim_disk_used_bytes();
     return used < disk.options.capacity_bytes ? disk.options.capacity_bytes - used : 0;
 }
 
@@ -138,6 +172,29 @@ int sim_disk_reserve(struct sim_node *file, uint64_t bytes)
         return -ENOSPC;
     content->allocated_bytes = wanted_bytes;
     return 0;
+}
+
+/* ---- who watches ---- */
+
+static void observe(const struct sim_disk_event *event)
+{
+    if (disk.observer == NULL)
+        return;
+    bool was_running = sim_engine_suspend();
+    disk.observer(event);
+    sim_engine_resume(was_running);
+}
+
+void sim_disk_lacks_room(const char *path)
+{
+    observe(&(struct sim_disk_event){.kind = SIM_DISK_NO_ROOM, .path = path});
+}
+
+static struct sim_node *find_file(const char *path)
+{
+    int error;
+    struct sim_node *node = sim_tree_find(path, &error);
+    return node == NULL || node->is_folder ? NULL : node;
 }
 
 /* ---- effects on names ---- */
@@ -182,7 +239,11 @@ int sim_disk_rename(const char *from, const char *to, struct sim_verdict verdict
     if (verdict.is_fault)
         return verdict.error;
     sim_trace("disk rename %s %s", from, to);
-    return sim_tree_rename(from, to);
+    int error = sim_tree_rename(from, to);
+    if (error == 0)
+        observe(
+            &(struct sim_disk_event){.kind = SIM_DISK_RENAMED, .path = from, .to_path = to});
+    return error;
 }
 
 int sim_disk_remove(const char *path, struct sim_verdict verdict)
@@ -190,6 +251,8 @@ int sim_disk_remove(const char *path, struct sim_verdict verdict)
     if (verdict.is_fault)
         return verdict.error;
     sim_trace("disk remove %s", path);
+    if (find_file(path) != NULL)
+        observe(&(struct sim_disk_event){.kind = SIM_DISK_REMOVED, .path = path});
     return sim_tree_remove(path);
 }
 
@@ -227,16 +290,6 @@ int64_t sim_disk_read_some(const struct sim_node *file, void *buffer, uint64_t b
         bytes = part_read(bytes);
     sim_content_read(content, offset, buffer, bytes, is_direct);
     return (int64_t)bytes;
-}
-
-static void observe(const struct sim_node *file, uint64_t offset, const uint8_t *data,
-                    uint32_t bytes)
-{
-    if (disk.observer == NULL)
-        return;
-    bool was_running = sim_engine_suspend();
-    disk.observer(file->path, offset, data, bytes);
-    sim_engine_resume(was_running);
 }
 
 /* A part of a write, whole sectors. */
@@ -297,7 +350,11 @@ int64_t sim_disk_write(struct sim_node *file, const void *buffer, uint64_t bytes
     sim_trace("disk %s %s %" PRIu64 "+%" PRIu64 ": %" PRId64,
               is_durable ? "durable write" : "write", file->path, offset, bytes, result);
     if (is_durable && !verdict.is_fault && result == (int64_t)bytes)
-        observe(file, offset, buffer, (uint32_t)bytes);
+        observe(&(struct sim_disk_event){.kind = SIM_DISK_WRITTEN,
+                                         .path = file->path,
+                                         .offset = offset,
+                                         .data = buffer,
+                                         .bytes = (uint32_t)bytes});
     return result;
 }
 
@@ -324,8 +381,8 @@ int sim_disk_sync_end(struct sim_node *node, uint64_t covered, struct sim_verdic
         sim_node_sync_names(node, covered);
     int result = verdict.is_fault ? verdict.error : 0;
     sim_trace("disk sync %s: %d", node->path, result);
-    if (result == 0 && !node->is_folder)
-        observe(node, 0, NULL, 0);
+    if (result == 0)
+        observe(&(struct sim_disk_event){.kind = SIM_DISK_SYNCED, .path = node->path});
     return result;
 }
 
@@ -362,13 +419,6 @@ void sim_disk_crash(enum sim_crash crash)
 
 /* ---- reading, for checkers ---- */
 
-static struct sim_node *find_file(const char *path)
-{
-    int error;
-    struct sim_node *node = sim_tree_find(path, &error);
-    return node == NULL || node->is_folder ? NULL : node;
-}
-
 int64_t sim_disk_size(const char *path)
 {
     const struct sim_node *file = find_file(path);
@@ -381,6 +431,23 @@ void sim_disk_read(const char *path, uint64_t offset, void *to, uint64_t bytes)
     hf_assert(file != NULL);
     hf_assert(offset <= file->content.now_bytes && bytes <= file->content.now_bytes - offset);
     sim_content_read(&file->content, offset, to, bytes, true);
+}
+
+bool sim_disk_is_synced(const char *path)
+{
+    const struct sim_node *file = find_file(path);
+    return file != NULL && sim_content_is_synced(&file->content);
+}
+
+bool sim_disk_is_safe(const char *path)
+{
+    return sim_disk_is_synced(path) && sim_tree_is_on_medium(path);
+}
+
+bool sim_disk_is_zero(const char *path)
+{
+    const struct sim_node *file = find_file(path);
+    return file != NULL && sim_content_is_zero(&file->content);
 }
 
 static int by_name(const void *a, const void *b)

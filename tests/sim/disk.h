@@ -25,6 +25,9 @@ struct sim_disk_options {
 
 void sim_disk_set_options(const struct sim_disk_options *options);
 
+/* What all files take of the capacity. */
+uint64_t sim_disk_used_bytes(void);
+
 /* ---- crashes: no engine code runs, all descriptors are closed and locks released ---- */
 
 enum sim_crash { SIM_CRASH_KILL, SIM_CRASH_POWER };
@@ -43,6 +46,12 @@ enum sim_disk_fault {
  * positive (EIO, ENOSPC, EINTR). */
 void sim_disk_fail_at(uint64_t n, enum sim_disk_fault fault, int error, bool for_ever);
 
+/* True when one of the operations that were failed since the last sim_disk_fail_at() is such a one:
+ * `name` is the function's of io/io.h, `path` the file's, of a renaming the new one; `operation` is
+ * its number. */
+typedef bool (*sim_disk_is_such_fn)(const char *name, const char *path, uint64_t operation);
+bool sim_disk_has_failed(sim_disk_is_such_fn is_such);
+
 /* Operations of the engine on the disk since sim_world_begin(). */
 uint64_t sim_disk_operation_count(void);
 
@@ -58,10 +67,35 @@ void sim_disk_read(const char *path, uint64_t offset, void *to, uint64_t bytes);
 /* Names in a folder, in sorted order. */
 void sim_disk_list(const char *path, void (*entry)(void *context, const char *name), void *context);
 
-/* Called when a durable write of the engine has reached the medium, or a file was synced (`data` is
- * NULL then), before the engine hears of it. One observer; NULL for none. */
-typedef void (*sim_disk_observer_fn)(const char *path, uint64_t offset, const uint8_t *data,
-                                     uint32_t bytes);
+/* All of a file's content is on the medium. */
+bool sim_disk_is_synced(const char *path);
+/* And its name: a loss of power changes nothing about the file. */
+bool sim_disk_is_safe(const char *path);
+/* All of a file's bytes are zero. */
+bool sim_disk_is_zero(const char *path);
+
+/* What has become of the medium or of a name, by the engine's doing, before the engine hears of it;
+ * or by an operation that was under way at a crash. */
+enum sim_disk_event_kind {
+    SIM_DISK_WRITTEN, /* a durable write has reached the medium */
+    SIM_DISK_SYNCED,  /* a file, or the names in a folder */
+    SIM_DISK_RENAMED, /* a file has its new path */
+    SIM_DISK_REMOVED, /* a file is about to go: it can be read once more */
+    SIM_DISK_NO_ROOM, /* an asynchronous operation on the file found no room, or too little, or was
+                         told so */
+};
+
+struct sim_disk_event {
+    enum sim_disk_event_kind kind;
+    const char *path;
+    const char *to_path;             /* renamed */
+    uint64_t offset;                 /* written */
+    const uint8_t *data;
+    uint32_t bytes;
+};
+
+/* One observer; NULL for none. */
+typedef void (*sim_disk_observer_fn)(const struct sim_disk_event *event);
 void sim_disk_observe(sim_disk_observer_fn observer);
 
 #endif

@@ -10,6 +10,7 @@
 #include "tree.h"
 #include "world.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -147,6 +148,22 @@ static int32_t perform(const struct flight *flight)
     return 0;
 }
 
+/* The file's, of a renaming the new one. */
+static const char *path_of(const struct flight *flight)
+{
+    if (flight->node != NULL)
+        return flight->node->path;
+    return flight->to_path != NULL ? flight->to_path : flight->path;
+}
+
+/* Of a write only what there was room for was made. */
+static bool is_cut(const struct flight *flight, int32_t result)
+{
+    const struct sim_request *request = &flight->request;
+    return request->kind == SIM_REQUEST_WRITE && !request->verdict.is_fault && result >= 0 &&
+           (uint32_t)result < request->bytes;
+}
+
 static void flight_ends(void *context, uint64_t number)
 {
     struct flight **link = &flights.first;
@@ -161,7 +178,10 @@ static void flight_ends(void *context, uint64_t number)
         check_path(flight->request.path, flight->path);
         check_path(flight->request.to_path, flight->to_path);
     }
-    sim_io_complete(flight->token, perform(flight));
+    int32_t result = perform(flight);
+    if (result == -ENOSPC || is_cut(flight, result))
+        sim_disk_lacks_room(path_of(flight));
+    sim_io_complete(flight->token, result);
     free_flight(flight);
 }
 

@@ -85,15 +85,14 @@ static void free_item(struct book_item *item)
     free(item->records);
     free(item->holds);
     stock_model_destroy(&item->model);
+    check_saved_free(item);
 }
 
 /* ---- records ---- */
 
 void book_note_record(const struct stock_record *record, uint64_t era, uint32_t core)
 {
-    const bool is_item =
-        record->type == STOCK_RECORD_ITEM_CREATED || record->type == STOCK_RECORD_ITEM_UPDATED;
-    const uint32_t item_number = book_item(is_item ? record->item.item_id : record->hold.item_id);
+    const uint32_t item_number = book_item(stock_record_item_id(record));
     struct book_item *item = &book.items[item_number];
     book.records =
         book_room(book.records, sizeof *book.records, book.record_count, &book.record_room);
@@ -103,7 +102,7 @@ void book_note_record(const struct stock_record *record, uint64_t era, uint32_t 
         .era = era,
         .core = core,
         .item = item_number,
-        .life = book.life,
+        .life = book.record_life,
         .event = book.event++,
         .call = BOOK_NONE,
     };
@@ -114,6 +113,7 @@ void book_note_record(const struct stock_record *record, uint64_t era, uint32_t 
         book_room(item->records, sizeof *item->records, item->record_count, &item->record_room);
     item->records[item->record_count++] = book.record_count++;
     book.counts.records++;
+    book.counts.record_types[record->type % (sizeof book.counts.record_types / sizeof(uint64_t))]++;
 }
 
 /* ---- calls ---- */
@@ -145,6 +145,7 @@ uint32_t history_ask(const struct history_call *call, uint64_t engine_now_ms)
     noted->asked = *call;
     noted->item = item_number;
     noted->life = book.life;
+    noted->was_served = book.is_served;
     noted->next_of_item = BOOK_NONE;
     noted->asked_event = book.event++;
     noted->record = BOOK_NONE;
@@ -190,17 +191,6 @@ static void note_time(uint64_t engine_now_ms)
         book.latest_ms = engine_now_ms;
 }
 
-/* What is refused unseen is not compared with any state, so it must not be an easy excuse. The one
- * reason for it is a full queue to another core; no server has the other codes yet. */
-static void check_not_looked_at(uint32_t call_number)
-{
-    const struct book_call *call = &book.calls[call_number];
-    const bool is_alone = call->life == book.life && witness_core_count() == 1;
-    if (call->reply.code != STOCK_OVERLOADED || is_alone)
-        sim_fail("answered", "%s\n  was answered %s\n  and nothing was in its way",
-                 describe_call(call_number), describe_reply(&call->reply));
-}
-
 void history_answer(uint32_t call_number, const struct stock_reply *reply,
                     const struct stock_item_view *view, uint64_t engine_now_ms)
 {
@@ -222,7 +212,7 @@ void history_answer(uint32_t call_number, const struct stock_reply *reply,
     if (view != NULL)
         check_view(call_number, view);
     if (!book_code_is_decided(reply->code))
-        check_not_looked_at(call_number);
+        check_unseen(call_number);
     if (book.options.is_sync)
         check_own_record(call_number);
 }
@@ -239,6 +229,68 @@ void history_hear_of_log(uint32_t core, uint64_t last_lsn)
         sim_fail("durability",
                  "core %" PRIu32 " tells of LSN %" PRIu64 ", and the disk has those up to %" PRIu64,
                  core, last_lsn, witness_last_lsn(core));
+}
+
+/* ---- snapshots ---- */
+
+/* The server that answered is still there, and has a log. */
+static bool is_to_be_checked(uint32_t life)
+{
+    return life == book.life && book.is_served && !book.options.is_off;
+}
+
+struct history_snapshot_ask history_ask_snapshot(uint32_t core)
+{
+    const bool is_known = book.is_served && !book.options.is_off; /* which era is the newest */
+    const uint64_t lsn = is_known ? witness_newest_lsn(core) : 0;
+    return (struct history_snapshot_ask){.lsn = lsn, .event = book.event++, .life = book.life};
+}
+
+void history_hear_of_snapshot(uint32_t core, const struct history_snapshot_ask *ask, uint64_t lsn,
+                              const struct history_snapshot *told)
+{
+    if (!is_to_be_checked(ask->life))
+        return;
+    if (lsn < ask->lsn)
+        sim_fail("snapshot",
+                 "core %" PRIu32 " was asked for a snapshot at LSN %" PRIu64
+                 ", and tells of the one at %" PRIu64,
+                 core, ask->lsn, lsn);
+    witness_check_told(core, lsn, told);
+}
+
+void history_hear_of_no_snapshot(uint32_t core, const struct history_snapshot_ask *ask)
+{
+    if (is_to_be_checked(ask->life))
+        witness_check_untaken(core, ask->event);
+}
+
+struct history_piece_ask history_ask_piece(uint32_t core, uint64_t lsn)
+{
+    struct history_piece_ask ask = {.life = book.life, .asked_ns = sim_now_ns()};
+    if (book.is_served && !book.options.is_off)
+        ask.number = witness_ask_piece(core, lsn, &ask.is_there);
+    return ask;
+}
+
+void history_hear_of_piece(uint32_t core, const struct history_piece_ask *ask,
+                           const struct history_piece *piece)
+{
+    if (is_to_be_checked(ask->life))
+        witness_check_piece(core, ask, piece);
+}
+
+void history_hear_of_no_piece(uint32_t core, const struct history_piece_ask *ask)
+{
+    if (is_to_be_checked(ask->life))
+        witness_check_unread(core);
+}
+
+void history_hear_of_unknown_snapshot(uint32_t core, const struct history_piece_ask *ask,
+                                      uint64_t lsn)
+{
+    if (is_to_be_checked(ask->life) && ask->is_there)
+        witness_check_unknown(core, lsn);
 }
 
 bool book_code_is_decided(uint8_t code)
@@ -285,18 +337,49 @@ static void note_life(bool is_clean)
 
 void history_server_ended(bool is_clean, uint64_t state_hash, uint64_t engine_now_ms)
 {
+    book.is_served = false;
     note_time(engine_now_ms);
     note_life(is_clean);
     if (is_clean && state_hash != 0 && !book.options.is_off)
         check_hash(state_hash, "at the stop");
 }
 
-void history_server_started(uint64_t state_hash)
+void history_server_starts(void)
 {
-    witness_read_again();
+    book.is_served = false;
+    sim_diag_forget();
+    witness_look_again();
     book.life++;
     note_life(false);
     book.life_began_ns = sim_now_ns();
+}
+
+void history_server_serves(void)
+{
+    book.is_served = true;
+}
+
+void history_check_stopped(void)
+{
+    if (!book.options.is_off)
+        witness_check_stopped();
+}
+
+void history_check_rested(const struct history_rest *rest)
+{
+    if (!book.options.is_off)
+        witness_check_rested(rest);
+}
+
+void history_spoil(const char *path, bool is_spoilt)
+{
+    witness_spoil(path, is_spoilt);
+}
+
+void history_server_started(uint64_t state_hash)
+{
+    witness_read_again();
+    book.record_life = book.life;
     if (!book.options.is_off)
         check_hash(state_hash, "after the start");
 }
@@ -315,6 +398,8 @@ void history_begin(const struct history_options *options)
     book.options = *options;
     book.event = 1;
     book.life = 0;
+    book.record_life = 0;
+    book.is_served = false;
     book.life_began_ns = 0;
     book.latest_ms = 0;
     book.call_count = 0;

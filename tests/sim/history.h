@@ -25,6 +25,12 @@
  *                   and whose items are the core's
  *     replay        hash of the live state = of the replayed one = of the model fed with the log;
  *                   each record is legal where it stands
+ *     snapshot      what has a snapshot's name is whole, on the medium, and the state that the
+ *                   records make until its place in the log; it stays so; nothing goes that a
+ *                   restart may need; clients are told the truth about it; one is taken when due
+ *     archive       what goes from the data directory is in the archive, on its medium
+ *     full-disk     READ_ONLY is answered when the disk has no room, first to what can wait, and
+ *                   while there is room to nobody
  *     answered      at the end, with faults healed, every call has its answer */
 
 #include "stock/stock.h"
@@ -36,6 +42,8 @@ struct history_options {
     struct stock_options tables; /* of each core */
     bool is_sync;                /* durability sync: answers are binding over crashes */
     bool is_off;                 /* durability off: nothing reaches the disk, little is checked */
+    const char *directory;       /* of the data, on the simulated disk; kept until the next run */
+    const char *archive;         /* NULL: none; likewise */
 };
 
 /* A new run. */
@@ -70,18 +78,86 @@ void history_answer(uint32_t call, const struct stock_reply *reply,
 /* A Stat was read that has seen all of a core's log, up to this LSN. */
 void history_hear_of_log(uint32_t core, uint64_t last_lsn);
 
+/* ---- snapshots ---- */
+
+/* What is in one. */
+struct history_snapshot {
+    uint64_t bytes; /* of its file; a client may be told 0 */
+    uint64_t item_count, reservation_count, buyer_count;
+    uint64_t state_hash;
+};
+
+/* A client is about to ask a core for one: what it has to have in it, and when that was. Answers of
+ * a server that is gone meanwhile are not looked at. */
+struct history_snapshot_ask {
+    uint64_t lsn;
+    uint32_t event;
+    uint32_t life;
+};
+struct history_snapshot_ask history_ask_snapshot(uint32_t core);
+void history_hear_of_snapshot(uint32_t core, const struct history_snapshot_ask *ask, uint64_t lsn,
+                              const struct history_snapshot *told);
+/* Refused as READ_ONLY. */
+void history_hear_of_no_snapshot(uint32_t core, const struct history_snapshot_ask *ask);
+
+/* A client is about to ask a core for a piece of one. */
+struct history_piece_ask {
+    uint32_t number; /* of the questions that all clients asked this core */
+    uint32_t life;
+    bool is_there; /* the snapshot was, when it was asked for */
+    uint64_t asked_ns;
+};
+struct history_piece_ask history_ask_piece(uint32_t core, uint64_t lsn);
+
+struct history_piece {
+    uint64_t lsn;
+    uint64_t offset;
+    uint64_t file_bytes;
+    const uint8_t *data;
+    uint32_t data_bytes;
+};
+void history_hear_of_piece(uint32_t core, const struct history_piece_ask *ask,
+                           const struct history_piece *piece);
+/* Refused as READ_ONLY. */
+void history_hear_of_no_piece(uint32_t core, const struct history_piece_ask *ask);
+/* UNKNOWN_SNAPSHOT. */
+void history_hear_of_unknown_snapshot(uint32_t core, const struct history_piece_ask *ask,
+                                      uint64_t lsn);
+
 /* The connection is gone: no answer will come, and the row was done once or not at all. */
 void history_give_up(uint32_t call);
 
 /* ---- the server's life ---- */
 
-/* It ended, cleanly or not; `state_hash` is the live one after a clean stop with nothing in flight,
- * else 0. Call it after sim_disk_crash(). */
-void history_server_ended(bool is_clean, uint64_t state_hash, uint64_t engine_now_ms);
+/* It is about to be started: looks at what the end before has left. */
+void history_server_starts(void);
 
 /* It has loaded and is about to serve: compares the state with what was noted. `state_hash` is the
  * sum over its cores. */
 void history_server_started(uint64_t state_hash);
+
+/* All its cores serve: nobody who asks from now on is told that it is loading. */
+void history_server_serves(void);
+
+/* It ended, cleanly or not; `state_hash` is the live one after a clean stop with nothing in flight,
+ * else 0. Call it after sim_disk_crash(). */
+void history_server_ended(bool is_clean, uint64_t state_hash, uint64_t engine_now_ms);
+
+/* It has stopped as it was asked to, and nothing was in the way of its last snapshots. */
+void history_check_stopped(void);
+
+/* It serves, and for longer than anything takes nobody has asked for anything. */
+struct history_rest {
+    uint64_t log_bytes; /* there may be less than so much log behind a snapshot; 0: any */
+    uint64_t every_ms;  /* and after so long one is due; 0: never for that */
+    uint64_t rested_ms;
+    uint64_t engine_now_ms;
+};
+void history_check_rested(const struct history_rest *rest);
+
+/* Bits of this file were turned around, or are as they were: what is in it does not count, or does
+ * again. */
+void history_spoil(const char *path, bool is_spoilt);
 
 /* The last time in the log, of all that is on the disk: no clock may start before it. */
 uint64_t history_last_time_ms(void);
@@ -97,7 +173,11 @@ struct history_counts {
     uint64_t calls, answers, unknown; /* unknown: given up */
     uint64_t accepted, refused;
     uint64_t records;
-    uint64_t codes[32]; /* answers by enum stock_code */
+    uint64_t record_types[16]; /* of them, by enum stock_record_type */
+    uint64_t codes[32];        /* answers by enum stock_code */
+    uint64_t snapshots;        /* that got their name */
+    uint64_t segments_gone;    /* removed, or used again */
+    uint64_t eras_gone;        /* times that MANIFEST has forgotten some */
 };
 struct history_counts history_counts(void);
 

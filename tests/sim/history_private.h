@@ -6,7 +6,10 @@
  *
  *     history.c        keeps the book: calls, answers, the server's lives
  *     witness.c        tells it the records that reached the disk
+ *     witness_snapshots.c  and what it knows of snapshots
  *     check_record.c   each record against those before it, as it comes
+ *     check_saved.c    the state that the records make until some LSN
+ *     check_unseen.c   whether an answer may say that the request was not looked at
  *     check_answer.c   each answer against the item's records, at the end
  *     check_table.c    whether a table can have been full, when an answer says so
  *     describe.c       calls, answers and records as text */
@@ -29,7 +32,8 @@ struct book_call {
     struct stock_reply reply;
     struct stock_item_view view;
     bool has_view;
-    uint8_t state; /* enum book_call_state */
+    bool was_served; /* all cores served when it was asked */
+    uint8_t state;   /* enum book_call_state */
     uint32_t item;
     uint32_t life; /* of the server, when it was asked */
     uint32_t next_of_item;
@@ -57,7 +61,8 @@ struct book_hold {
     uint64_t expires_ms;
     uint64_t ended_ms;
     uint32_t quantity;
-    uint8_t state; /* enum stock_state; NONE = forgotten */
+    uint32_t seen_event; /* when its first record was seen on the disk */
+    uint8_t state;       /* enum stock_state; NONE = forgotten */
 };
 
 struct book_item {
@@ -72,12 +77,21 @@ struct book_item {
     uint64_t held, sold;
     uint64_t last_time_ms;
     struct stock_model *model; /* all its records applied */
+    /* Those until the newest snapshot applied, and for each hold when its deadline was set, or when
+     * it ended. */
+    struct stock_model *saved;
+    uint32_t saved_count;
+    uint64_t *set_ms;
+    uint32_t set_room;
+    uint64_t saved_latest_ms;
 };
 
 struct book {
     struct history_options options;
     uint32_t event; /* counts questions, answers and records */
-    uint32_t life;  /* starts of the server so far */
+    uint32_t life;  /* the process that was begun last, from 1 */
+    uint32_t record_life; /* the one that wrote the records that are found now */
+    bool is_served; /* all its cores serve */
     uint64_t life_began_ns;
     uint64_t latest_ms;   /* that any core is known to have read */
     bool *life_was_clean; /* by life */
@@ -124,6 +138,26 @@ void check_record(struct book_item *item, const struct book_record *noted);
 void check_overdue(uint64_t now_ms, uint64_t grace_ms);
 /* Hash of everything on disk. */
 uint64_t check_state_hash(void);
+
+/* ---- check_saved.c ---- */
+
+/* What the records of a core's items make, in its log up to an LSN and in the eras before. */
+struct check_saved {
+    uint64_t item_count, reservation_count, buyer_count;
+    uint64_t state_hash;
+    uint64_t latest_ms; /* of their times */
+};
+void check_saved_state(uint64_t era, uint32_t core, uint32_t core_count, uint64_t lsn,
+                       struct check_saved *saved_out);
+/* In that state: when the deadline of this hold was set, or when it ended. False, and 0, when the
+ * item has no such hold. */
+bool check_saved_set_ms(uint64_t item_id, uint64_t sequence, uint64_t *set_ms_out);
+void check_saved_free(struct book_item *item);
+
+/* ---- check_unseen.c ---- */
+
+/* The call was answered that it was not looked at. */
+void check_unseen(uint32_t call_number);
 
 /* ---- check_answer.c ---- */
 

@@ -240,6 +240,13 @@ int io_directory_create(struct io *io, const char *path)
     return node->is_folder ? 0 : -ENOTDIR;
 }
 
+int io_directory_remove(struct io *io, const char *path)
+{
+    (void)io;
+    struct sim_verdict verdict = operation("io_directory_remove", path);
+    return verdict.is_fault ? verdict.error : sim_tree_remove_folder(path);
+}
+
 static struct sim_node *find_folder(const char *path, int *error_out)
 {
     struct sim_node *node = sim_tree_find(path, error_out);

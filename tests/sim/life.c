@@ -38,18 +38,22 @@ struct process {
     struct wall_gap gaps[LOG_CORE_COUNT_MAX];
     bool has_stopped[LOG_CORE_COUNT_MAX];
     uint32_t running_count;
+    uint32_t step_count; /* cores that have come as far as the start waits for */
+    bool is_turning;     /* the cores have started */
     bool is_serving;
     bool is_stopping;
     bool is_refused;
     struct life_refusal refusal;
     uint64_t state_hash; /* at the start, or at the stop */
+    uint64_t not_before_ms; /* the last time in the log, at the start */
 };
 
 static struct process process;
 static struct life_pace pace;
 static enum life_state state;
 static uint64_t latest_ms;
-static uint64_t asked_to_stop; /* number of the last start that was; 0: none */
+static uint64_t number;
+static uint64_t asked_to_stop; /* number of the last process that was; 0: none */
 static struct life_counts counts;
 
 void life_begin(const struct life_pace *new_pace)
@@ -59,6 +63,7 @@ void life_begin(const struct life_pace *new_pace)
     pace = *new_pace;
     state = LIFE_DOWN;
     latest_ms = 0;
+    number = 0;
     asked_to_stop = 0;
 }
 
@@ -72,9 +77,22 @@ bool life_is_stopping(void)
     return process.is_stopping;
 }
 
-bool life_was_asked_to_stop(uint64_t start)
+uint64_t life_number(void)
 {
-    return start != 0 && start == asked_to_stop;
+    return number;
+}
+
+bool life_was_asked_to_stop(uint64_t asked_number)
+{
+    return asked_number != 0 && asked_number == asked_to_stop;
+}
+
+bool life_lacks_room(void)
+{
+    for (uint32_t i = 0; process.is_serving && i < process.options.core_count; i++)
+        if (!process.has_stopped[i] && wal_lacks_space(server_core(process.server, i)->wal))
+            return true;
+    return false;
 }
 
 uint64_t life_now_ms(void)
@@ -137,27 +155,7 @@ static void refuse(enum server_status status, const char *message)
     snprintf(process.refusal.message, sizeof process.refusal.message, "%s", message);
 }
 
-static bool has_loaded(char *message)
-{
-    enum server_status status = server_load_past_eras(process.server, message);
-    for (uint32_t i = 0; i < process.options.core_count && status == SERVER_OK; i++)
-        status = core_load(server_core(process.server, i), message);
-    if (status != SERVER_OK)
-        refuse(status, message);
-    return status == SERVER_OK;
-}
-
-static bool has_opened(char *message)
-{
-    enum server_status status = SERVER_OK;
-    for (uint32_t i = 0; i < process.options.core_count && status == SERVER_OK; i++)
-        status = core_open(server_core(process.server, i), message);
-    if (status != SERVER_OK)
-        refuse(status, message);
-    return status == SERVER_OK;
-}
-
-/* The steps of main(), in its order. */
+/* The steps of main(), in its order, up to the point at which the cores turn. */
 static void run_start(void *context)
 {
     (void)context;
@@ -183,22 +181,43 @@ static void run_start(void *context)
         refuse(status, message);
         return;
     }
-    if (!has_loaded(message))
-        return;
     status = server_bind(process.server, "127.0.0.1", "7411", &port, message);
     if (status != SERVER_OK) {
         refuse(status, message);
         return;
     }
-    directory_status = data_directory_begin_era(&process.directory);
-    if (directory_status != DATA_DIRECTORY_OK) {
-        refuse(status_of(directory_status), process.directory.message);
-        return;
-    }
-    if (!has_opened(message))
-        return;
-    server_open(process.server);
+    for (uint32_t i = 0; i < process.options.core_count; i++)
+        core_start(server_core(process.server, i));
+    process.is_turning = true;
+}
+
+/* All cores have loaded. */
+static void run_begin_era(void *context)
+{
+    (void)context;
+    enum data_directory_status status = data_directory_begin_era(&process.directory);
+    if (status == DATA_DIRECTORY_OK && process.options.archive_path != NULL)
+        status = data_directory_prepare_archive(&process.directory, process.options.archive_path);
+    if (status == DATA_DIRECTORY_OK)
+        status = data_directory_remove_past(&process.directory, server_needs_past(process.server),
+                                            process.options.archive_path);
+    if (status == DATA_DIRECTORY_OK)
+        server_open_logs(process.server);
+    else
+        refuse(status_of(status), process.directory.message);
+}
+
+/* All cores have opened their logs. */
+static void run_totals(void *context)
+{
+    (void)context;
     process.state_hash = server_totals(process.server).state_hash;
+}
+
+static void run_serve(void *context)
+{
+    (void)context;
+    server_serve(process.server);
 }
 
 static void note_time(const struct core *core)
@@ -235,41 +254,10 @@ static void check_steering(uint32_t index)
 static void check_first_time(uint32_t index)
 {
     const struct core *core = server_core(process.server, index);
-    if (core->now_ms < history_last_time_ms())
+    if (core->now_ms < process.not_before_ms)
         sim_fail("time", "core %" PRIu32 " starts at %" PRIu64 ", and the log goes up to %" PRIu64,
-                 index, core->now_ms, history_last_time_ms());
+                 index, core->now_ms, process.not_before_ms);
     process.gaps[index] = wall_gap_of(core);
-}
-
-enum life_state life_start(const struct server_options *options, struct life_refusal *refusal_out)
-{
-    memset(&process, 0, sizeof process);
-    process.options = *options;
-    sim_trace("server: starts with %" PRIu32 " cores", options->core_count);
-    if (!sim_engine_run(run_start, NULL)) {
-        state = LIFE_CRASHED;
-        return state;
-    }
-    if (process.is_refused) {
-        *refusal_out = process.refusal;
-        sim_trace("server: refuses to start: %s", refusal_out->message);
-        state = LIFE_REFUSED;
-        return state;
-    }
-    process.running_count = options->core_count;
-    process.is_serving = true;
-    for (uint32_t i = 0; i < options->core_count; i++) {
-        note_time(server_core(process.server, i));
-        process.next_due_ms[i] = UINT64_MAX;
-    }
-    sim_trace("server: serves, state hash %016" PRIx64 ", engine time %" PRIu64, process.state_hash,
-              latest_ms);
-    counts.starts++;
-    state = LIFE_SERVING;
-    history_server_started(process.state_hash);
-    for (uint32_t i = 0; i < options->core_count; i++)
-        check_first_time(i);
-    return state;
 }
 
 /* ---- the end ---- */
@@ -309,7 +297,7 @@ void life_ask_stop(void)
 {
     sim_trace("server: is asked to stop");
     process.is_stopping = true;
-    asked_to_stop = counts.starts;
+    asked_to_stop = number;
     if (!sim_engine_run(run_ask_stop, NULL))
         state = LIFE_CRASHED;
 }
@@ -317,7 +305,7 @@ void life_ask_stop(void)
 static void run_destroy(void *context)
 {
     (void)context;
-    process.state_hash = server_totals(process.server).state_hash;
+    process.state_hash = server_hash(process.server);
     server_destroy(&process.server);
     data_directory_close(&process.directory);
     io_destroy(&process.io);
@@ -408,11 +396,12 @@ static uint32_t waiting_jobs(uint32_t index)
     return count;
 }
 
-/* A core that leaves jobs for its next turn goes on at once, or when the disk has made room. */
+/* A core that leaves jobs for its next turn goes on at once, or when the disk has made room; or it
+ * waits until all serve. */
 static void check_leaves_no_jobs(uint32_t index)
 {
     const struct core *core = server_core(process.server, index);
-    if (!core->lacks_log_room && waiting_jobs(index) > 0 &&
+    if (core->phase != CORE_PHASE_OPENED && !core->lacks_log_room && waiting_jobs(index) > 0 &&
         sim_io_ready_ns(core->io) > sim_now_ns())
         sim_fail("answered", "core %" PRIu32 " sleeps over %" PRIu32 " jobs of other cores", index,
                  waiting_jobs(index));
@@ -421,8 +410,11 @@ static void check_leaves_no_jobs(uint32_t index)
 static void note_sleep(uint32_t index)
 {
     const struct core *core = server_core(process.server, index);
-    process.next_due_ms[index] =
-        wal_is_idle(core->wal) ? stock_next_due_ms(core->stock) : UINT64_MAX;
+    bool is_free = core->phase == CORE_PHASE_SERVING && wal_is_idle(core->wal) &&
+                   wal_room(core->wal) > 0 && !core->lacks_log_room;
+    uint64_t due_ms = is_free ? stock_next_due_ms(core->stock) : UINT64_MAX;
+    /* what was overdue before nothing kept it any more is late from now on */
+    process.next_due_ms[index] = due_ms > core->now_ms ? due_ms : core->now_ms;
 }
 
 static void turn_core(uint32_t index)
@@ -437,17 +429,26 @@ static void turn_core(uint32_t index)
         return;
     }
     note_time(turn.core);
-    check_steering(index);
-    note_sleep(index);
+    if (turn.status == CORE_SERVES) /* its clock goes on behind what the logs tell */
+        process.gaps[index] = wall_gap_of(turn.core);
+    else
+        check_steering(index);
+    if (turn.status == CORE_RUNNING)
+        note_sleep(index);
     process.busy_until_ns[index] = sim_now_ns() + turn_takes_ns();
     if (turn.status == CORE_FAILED) {
         sim_trace("core %" PRIu32 ": has failed: %s", index, core_failure(turn.core));
         state = LIFE_FAILED;
+    } else if (turn.status == CORE_REFUSED) {
+        refuse(core_refusal(turn.core)->status, core_refusal(turn.core)->message);
+        state = LIFE_REFUSED;
     } else if (turn.status == CORE_STOPPED) {
         process.has_stopped[index] = true;
         if (--process.running_count == 0)
             has_stopped();
     } else {
+        if (turn.status != CORE_RUNNING)
+            process.step_count++;
         check_leaves_no_jobs(index);
     }
 }
@@ -457,7 +458,7 @@ static uint64_t next_turn_ns(uint32_t *core_out)
 {
     uint64_t earliest_ns = UINT64_MAX;
     uint32_t tied_count = 0;
-    for (uint32_t i = 0; process.is_serving && i < process.options.core_count; i++) {
+    for (uint32_t i = 0; process.is_turning && i < process.options.core_count; i++) {
         if (process.has_stopped[i])
             continue;
         uint64_t at_ns = sim_io_ready_ns(server_core(process.server, i)->io);
@@ -475,25 +476,102 @@ static uint64_t next_turn_ns(uint32_t *core_out)
     return earliest_ns;
 }
 
+/* One event or one turn, whichever is due first. False when neither is due until then. */
+static bool step_on(uint64_t until_ns)
+{
+    uint32_t core = 0;
+    uint64_t turn_ns = next_turn_ns(&core);
+    uint64_t event_ns = sim_next_event_ns();
+    if (turn_ns > until_ns && event_ns > until_ns)
+        return false;
+    if (event_ns <= turn_ns) {
+        (void)sim_run_event();
+        return true;
+    }
+    if (turn_ns > sim_now_ns())
+        sim_move_to(turn_ns);
+    turn_core(core);
+    return true;
+}
+
 enum life_state life_run(uint64_t until_ns)
 {
     const enum life_state before = state;
-    while (state == before) {
-        uint32_t core = 0;
-        uint64_t turn_ns = next_turn_ns(&core);
-        uint64_t event_ns = sim_next_event_ns();
-        if (turn_ns > until_ns && event_ns > until_ns) {
-            if (sim_now_ns() < until_ns)
-                sim_move_to(until_ns);
-            break;
-        }
-        if (event_ns <= turn_ns) {
-            (void)sim_run_event();
-            continue;
-        }
-        if (turn_ns > sim_now_ns())
-            sim_move_to(turn_ns);
-        turn_core(core);
+    while (state == before && step_on(until_ns)) {
+    }
+    if (state == before && sim_now_ns() < until_ns)
+        sim_move_to(until_ns);
+    return state;
+}
+
+/* ---- the start ---- */
+
+/* Turns the cores, with the world going on, until all have come so far. The state is LIFE_STARTING
+ * then; or the process has ended. */
+static void reach_step(void)
+{
+    process.step_count = 0;
+    while (state == LIFE_STARTING && process.step_count < process.options.core_count)
+        if (!step_on(UINT64_MAX - 1))
+            sim_fail("start", "the cores sleep, and the start is not done");
+}
+
+static void run_step(void (*run)(void *context))
+{
+    if (state != LIFE_STARTING)
+        return;
+    if (!sim_engine_run(run, NULL))
+        state = LIFE_CRASHED;
+    else if (process.is_refused)
+        state = LIFE_REFUSED;
+}
+
+static void loaded(void)
+{
+    history_server_started(process.state_hash);
+    process.not_before_ms = history_last_time_ms();
+}
+
+static void serves(void)
+{
+    const uint32_t core_count = process.options.core_count;
+    process.is_serving = true;
+    for (uint32_t i = 0; i < core_count; i++)
+        note_time(server_core(process.server, i));
+    sim_trace("server: serves, state hash %016" PRIx64 ", engine time %" PRIu64, process.state_hash,
+              latest_ms);
+    counts.starts++;
+    state = LIFE_SERVING;
+    history_server_serves();
+    for (uint32_t i = 0; i < core_count; i++)
+        check_first_time(i);
+}
+
+enum life_state life_start(const struct server_options *options, struct life_refusal *refusal_out)
+{
+    memset(&process, 0, sizeof process);
+    number++;
+    process.options = *options;
+    process.running_count = options->core_count;
+    for (uint32_t i = 0; i < options->core_count; i++)
+        process.next_due_ms[i] = UINT64_MAX;
+    sim_trace("server: starts with %" PRIu32 " cores", options->core_count);
+    history_server_starts();
+    state = LIFE_STARTING;
+    run_step(run_start);
+    reach_step();
+    run_step(run_begin_era);
+    reach_step();
+    run_step(run_totals);
+    if (state == LIFE_STARTING) /* before any core does anything more */
+        loaded();
+    run_step(run_serve);
+    reach_step();
+    if (state == LIFE_STARTING)
+        serves();
+    if (state == LIFE_REFUSED) {
+        *refusal_out = process.refusal;
+        sim_trace("server: refuses to start: %s", refusal_out->message);
     }
     return state;
 }

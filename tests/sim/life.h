@@ -14,7 +14,8 @@
 
 enum life_state {
     LIFE_DOWN,    /* no process; or it stopped as it was asked to */
-    LIFE_SERVING, /* or stopping */
+    LIFE_STARTING, /* while life_start() runs: clients are told LOADING */
+    LIFE_SERVING,  /* or stopping */
     LIFE_CRASHED, /* the crash that was ordered came; life_end() is due */
     LIFE_REFUSED, /* the start was refused; life_end() is due */
     LIFE_FAILED,  /* a core has failed; life_end() is due */
@@ -47,15 +48,21 @@ enum life_state life_run(uint64_t until_ns);
 void life_ask_stop(void);
 bool life_is_stopping(void);
 
-/* Was the server of this start (life_counts().starts, counted from 1) ever asked to stop? One that
- * was does not wait for ever until its clients have read all answers. */
-bool life_was_asked_to_stop(uint64_t start);
+/* Number of the process that was begun last, from 1; whether it came to serve or not. */
+uint64_t life_number(void);
+
+/* Was the process of this number ever asked to stop? One that was does not wait for ever until its
+ * clients have read all answers. */
+bool life_was_asked_to_stop(uint64_t number);
 
 /* The end of the process that serves, crashed, failed or was refused: everything of it is gone, and
  * the disk has what this kind of end leaves. */
 void life_end(enum sim_crash crash);
 
 enum life_state life_state(void);
+
+/* Some core of the server that serves has no next segment of its log, for want of room. */
+bool life_lacks_room(void);
 
 /* The latest engine time that a core has read; 0 when none serves. */
 uint64_t life_now_ms(void);

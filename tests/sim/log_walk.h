@@ -1,22 +1,33 @@
 #ifndef HF_SIM_LOG_WALK_H
 #define HF_SIM_LOG_WALK_H
 /* The logs on the simulated disk, as they stand there: which files there are, and what is in them.
- * For the run's statistics, and to choose bits whose loss must be noticed. Trusts what it reads;
- * whether it is right, others check. */
+ * For the run's statistics, and to know what bits turned around there must come to. Trusts what it
+ * reads; whether it is right, others check. */
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { LOG_WALK_PATH_BYTES = 128, LOG_WALK_RECORD_TYPES = 16 };
+enum { LOG_WALK_PATH_BYTES = 128 };
+
+enum log_walk_kind {
+    LOG_WALK_SEGMENT,
+    LOG_WALK_SNAPSHOT,
+    LOG_WALK_OTHER, /* "segment.new", "torn-...": what nobody reads */
+};
 
 struct log_walk_file {
+    enum log_walk_kind kind;
     char path[LOG_WALK_PATH_BYTES];
+    uint64_t era;
+    uint32_t core;
+    uint64_t number; /* of a segment; of a snapshot the LSN */
     uint64_t bytes;
-    bool is_closed_era;   /* nobody writes there any more */
-    bool is_followed;     /* a later file of this log is in use */
-    uint64_t group_count; /* 0 with `is_used`: a header only */
-    bool is_used;
+    /* of a segment */
+    bool is_zero;         /* never used */
+    bool is_used;         /* it has a good header */
+    uint64_t group_count; /* good ones, from the header on */
     uint64_t last_group_offset;
+    uint64_t groups_end; /* behind the last one, or the header */
 };
 
 struct log_walk_totals {
@@ -24,20 +35,12 @@ struct log_walk_totals {
     uint64_t segments; /* in use */
     uint64_t torn_copies;
     uint64_t groups;
-    uint64_t records[LOG_WALK_RECORD_TYPES]; /* by enum stock_record_type */
+    uint64_t snapshots;
 };
 
-/* Visits all segment files of all eras. `file` may be NULL. With no MANIFEST there is nothing. */
+/* Visits all files of all eras that MANIFEST names, log by log in order of their names. `file` may
+ * be NULL. With no MANIFEST there is nothing. */
 struct log_walk_totals log_walk(void (*file)(void *context, const struct log_walk_file *file),
                                 void *context);
-
-/* Chooses a bit of the log, or of the MANIFEST, that is on the medium and that has something of
- * ours behind it, so that its loss is damage and no torn tail. False when there is none. */
-struct log_walk_bit {
-    char path[LOG_WALK_PATH_BYTES];
-    uint64_t offset;
-    uint32_t bit;
-};
-bool log_walk_choose_bit(struct log_walk_bit *bit_out);
 
 #endif

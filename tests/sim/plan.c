@@ -133,6 +133,20 @@ static void draw_server(struct sim_plan *plan)
     server->version = "sim";
 }
 
+/* Most runs are over in less than a second, with some hundred KiB of log. */
+static void draw_snapshots(struct sim_plan *plan)
+{
+    struct server_options *server = &plan->server;
+    bool has_size = likely(700);
+    bool has_age = likely(500);
+    bool has_archive = likely(250);
+    uint64_t log_bytes = spread(1, 1 << 20);
+    uint64_t every_ms = spread(1, HOUR_MS);
+    server->snapshot_log_bytes = has_size ? log_bytes : 0;
+    server->snapshot_every_ms = has_age ? every_ms : 0;
+    server->archive_path = has_archive ? SIM_ARCHIVE_PATH : NULL;
+}
+
 static void draw_lives(struct sim_plan *plan)
 {
     static const uint32_t ending_likely[SIM_ENDING_COUNT] = {700, 800, 400, 250, 500};
@@ -213,13 +227,15 @@ static void draw_clients(struct sim_plan *plan)
         [SIM_ASK_RESERVE] = 1000,    [SIM_ASK_CONFIRM] = 800,  [SIM_ASK_CANCEL] = 700,
         [SIM_ASK_EXTEND] = 600,      [SIM_ASK_GET] = 700,      [SIM_ASK_ITEM_CREATE] = 300,
         [SIM_ASK_ITEM_UPDATE] = 400, [SIM_ASK_ITEM_GET] = 500, [SIM_ASK_ITEM_LIST] = 200,
-        [SIM_ASK_STAT] = 200,        [SIM_ASK_PING] = 200,
+        [SIM_ASK_STAT] = 200,        [SIM_ASK_PING] = 200, [SIM_ASK_SNAPSHOT] = 300,
+        [SIM_ASK_SNAPSHOT_READ] = 300,
     };
     static const uint32_t ask_most[SIM_ASK_COUNT] = {
         [SIM_ASK_RESERVE] = 100,    [SIM_ASK_CONFIRM] = 100, [SIM_ASK_CANCEL] = 100,
         [SIM_ASK_EXTEND] = 50,      [SIM_ASK_GET] = 50,      [SIM_ASK_ITEM_CREATE] = 20,
         [SIM_ASK_ITEM_UPDATE] = 20, [SIM_ASK_ITEM_GET] = 30, [SIM_ASK_ITEM_LIST] = 5,
-        [SIM_ASK_STAT] = 5,         [SIM_ASK_PING] = 5,
+        [SIM_ASK_STAT] = 5,         [SIM_ASK_PING] = 5,     [SIM_ASK_SNAPSHOT] = 10,
+        [SIM_ASK_SNAPSHOT_READ] = 30,
     };
     plan->client_count = (uint32_t)spread(1, SIM_CLIENTS_MAX);
     plan->bad_client_count = rarely(300, 1, SIM_BAD_CLIENTS_MAX);
@@ -278,6 +294,7 @@ void plan_draw(uint64_t seed, struct sim_plan *plan_out)
     memset(plan_out, 0, sizeof *plan_out);
     plan_out->seed = seed;
     draw_server(plan_out);
+    draw_snapshots(plan_out);
     draw_lives(plan_out);
     draw_machine(plan_out);
     draw_clients(plan_out);
@@ -338,6 +355,9 @@ static void print_server(struct line *line, const struct sim_plan *plan)
     say_number(line, "max_batch", server->batch_rows_max);
     say_number(line, "retention_ms", server->retention_ms);
     say_number(line, "segment_bytes", server->segment_bytes);
+    say_number(line, "snapshot_log_bytes", server->snapshot_log_bytes);
+    say_number(line, "snapshot_every_ms", server->snapshot_every_ms);
+    say_number(line, "archive", server->archive_path != NULL);
 }
 
 static void print_lives(struct line *line, const struct sim_plan *plan)

@@ -31,6 +31,8 @@ enum sim_ask {
     SIM_ASK_ITEM_LIST,
     SIM_ASK_STAT,
     SIM_ASK_PING,
+    SIM_ASK_SNAPSHOT,
+    SIM_ASK_SNAPSHOT_READ, /* of the one that the client was told of last */
     SIM_ASK_COUNT,
 };
 
@@ -52,6 +54,8 @@ enum {
     SIM_FLOOD_FRAMES_MAX = 2000,
     SIM_ROWS_MAX = 64,
 };
+
+#define SIM_ARCHIVE_PATH "/archive" /* where the plan has one */
 
 struct sim_plan {
     uint64_t seed;

@@ -150,6 +150,9 @@ int sim_disk_allocate(struct sim_node *file, uint64_t bytes, struct sim_verdict 
 int sim_disk_rename(const char *from, const char *to, struct sim_verdict verdict);
 int sim_disk_remove(const char *path, struct sim_verdict verdict);
 
+/* Tells the observer that an operation on this path found no room. */
+void sim_disk_lacks_room(const char *path);
+
 /* Room for a file of so many bytes, whose size stays. 0 or -ENOSPC. */
 int sim_disk_reserve(struct sim_node *file, uint64_t bytes);
 

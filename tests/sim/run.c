@@ -11,6 +11,7 @@
 #include "bad_clients.h"
 #include "base/checksum.h"
 #include "clients.h"
+#include "damage.h"
 #include "flood.h"
 #include "history.h"
 #include "life.h"
@@ -50,7 +51,7 @@ static struct {
     enum sim_disk_fault disk_fault;
     int disk_error;
     bool is_disk_failing;
-    uint64_t disk_fails_from; /* operation */
+    uint64_t serving_from; /* operation */
     bool is_memory_failing;
     uint64_t memory_fails_from; /* allocation */
 } faults;
@@ -79,25 +80,39 @@ static enum sim_crash any_crash(void)
 
 /* ---- the disk's room ---- */
 
-static void count_bytes(void *context, const struct log_walk_file *file)
-{
-    *(uint64_t *)context += file->bytes;
-}
-
 /* Room for what is there and a few segments more; or for all there ever is. */
 static void set_disk_room(bool is_full)
 {
-    uint64_t bytes = 0;
     struct sim_disk_options disk = plan.disk;
     faults.is_disk_full = is_full;
     if (is_full) {
-        log_walk(count_bytes, &bytes);
-        uint64_t segments = spread(1, 8);
+        uint64_t segments = spread(1, 8) - 1;
         uint64_t more = draw(0, plan.server.segment_bytes);
-        disk.capacity_bytes = bytes + segments * plan.server.segment_bytes + more;
+        disk.capacity_bytes = sim_disk_used_bytes() + segments * plan.server.segment_bytes + more;
         sim_trace("run: the disk has room for %" PRIu64 " bytes", disk.capacity_bytes);
     }
     sim_disk_set_options(&disk);
+}
+
+/* For how long cores may go on without the next segment when there is room for it: they look each
+ * second, and some operations, all as slow as they come, give up the attempt before and make a new
+ * one. */
+static uint64_t recovery_ns(void)
+{
+    enum { OPERATIONS = 24, SLICE_BYTES = 1 << 20, TURNS = 20 };
+    const uint64_t slow = plan.disk.slow_permille > 0 ? 100 : 1;
+    const uint64_t slices = plan.server.segment_bytes / SLICE_BYTES + 1;
+    const uint64_t stall_us = plan.stall_permille > 0 ? plan.stall_us.high : 0;
+    return 2 * SIM_SECOND + (OPERATIONS + 2 * slices) * slow * plan.disk.write_ns_max +
+           TURNS * (plan.turn_us.high + stall_us) * SIM_US;
+}
+
+static void check_recovery(void *context, uint64_t life)
+{
+    (void)context;
+    if (life == faults.life && life_state() == LIFE_SERVING && !faults.is_disk_full &&
+        !faults.is_disk_failing && life_lacks_room())
+        sim_fail("full-disk", "there is room for the next segment again, and a core has none");
 }
 
 /* ---- operations that fail ---- */
@@ -110,7 +125,6 @@ static void let_disk_fail(void)
     faults.disk_error = errors[draw(0, 2)];
     bool for_ever = likely(300);
     faults.is_disk_failing = true;
-    faults.disk_fails_from = sim_disk_operation_count() + n;
     sim_trace("run: operation %" PRIu64 " on the disk will fail (%d, error %d%s)", n,
               (int)faults.disk_fault, faults.disk_error, for_ever ? ", for ever" : "");
     sim_disk_fail_at(n, faults.disk_fault, faults.disk_error, for_ever);
@@ -126,9 +140,56 @@ static void let_memory_fail(void)
     sim_memory_fail_at(n, for_ever);
 }
 
+static bool is_any(const char *name, const char *path, uint64_t operation)
+{
+    (void)name;
+    (void)path;
+    (void)operation;
+    return true;
+}
+
 static bool has_disk_failed(void)
 {
-    return faults.is_disk_failing && sim_disk_operation_count() >= faults.disk_fails_from;
+    return faults.is_disk_failing && sim_disk_has_failed(is_any);
+}
+
+/* What must come of an operation that fails while the server serves. */
+enum consequence { GOES_ON, MAY_END, ENDS };
+
+static bool has_part(const char *path, const char *part)
+{
+    return strstr(path, part) != NULL;
+}
+
+/* The end is what the log rests on (P3): its segments, their names. Snapshots and the archive it
+ * can do without. */
+static enum consequence consequence_of(const char *name, const char *path)
+{
+    const bool is_reading = strcmp(name, "io_file_open") == 0 || strcmp(name, "io_file_read") == 0;
+    const bool is_segment = has_part(path, ".log");
+    const bool is_new = has_part(path, "/segment.new");
+    if (strncmp(path, LIFE_PATH, strlen(LIFE_PATH)) != 0 || has_part(path, "/snapshot"))
+        return GOES_ON;
+    if (is_reading && is_segment) /* for the archive */
+        return GOES_ON;
+    if (is_new && (faults.disk_fault == SIM_DISK_SHORT || strcmp(name, "io_file_size") == 0))
+        return MAY_END; /* of zeros a part may be made; or it is of no use, and another one is made */
+    if (faults.disk_error != ENOSPC)
+        return ENDS;
+    if (strcmp(name, "io_file_remove") != 0 &&
+        (is_new || (is_segment && strcmp(name, "io_file_rename") == 0)))
+        return GOES_ON; /* no room for the next segment */
+    return is_segment && strcmp(name, "io_file_write") == 0 ? ENDS : MAY_END;
+}
+
+static bool ends_the_server(const char *name, const char *path, uint64_t operation)
+{
+    return operation > faults.serving_from && consequence_of(name, path) == ENDS;
+}
+
+static bool may_end_the_server(const char *name, const char *path, uint64_t operation)
+{
+    return operation > faults.serving_from && consequence_of(name, path) != GOES_ON;
 }
 
 static bool has_memory_failed(void)
@@ -157,6 +218,7 @@ static void make_room(void *context, uint64_t life)
         return;
     sim_trace("run: there is room on the disk again");
     set_disk_room(false);
+    sim_at(sim_now_ns() + recovery_ns(), check_recovery, NULL, life);
 }
 
 /* ---- clocks and pauses ---- */
@@ -208,6 +270,15 @@ static void start_again_after(const struct life_refusal *refusal)
     end_life(SIM_CRASH_KILL);
 }
 
+static void serves(void)
+{
+    faults.served_core_count = faults.core_count;
+    faults.serving_from = sim_disk_operation_count();
+    sim_memory_fail_at(0, false);
+    faults.is_memory_failing = false;
+    clients_hear_of_start();
+}
+
 /* Until a server serves. What was ordered may crash it on its way, also again and again. */
 static void start(enum sim_crash crash)
 {
@@ -217,10 +288,7 @@ static void start(enum sim_crash crash)
         options.core_count = faults.core_count;
         switch (life_start(&options, &refusal)) {
         case LIFE_SERVING:
-            faults.served_core_count = faults.core_count;
-            sim_memory_fail_at(0, false);
-            faults.is_memory_failing = false;
-            clients_hear_of_start();
+            serves();
             return;
         case LIFE_REFUSED:
             start_again_after(&refusal);
@@ -237,30 +305,89 @@ static void start(enum sim_crash crash)
     sim_fail("start", "%d starts, and none came to serve", STARTS_MAX);
 }
 
-/* A server that finds a bit turned around must say so, and where. The last letters of the path are
- * what its message has in common with ours. */
-static void start_with_damage(void)
+/* ---- damage ---- */
+
+static void turn_bits(const struct damage *damage)
 {
-    struct log_walk_bit bit;
+    for (uint32_t i = 0; i < damage->bit_count; i++) {
+        const struct damage_bit *bit = &damage->bits[i];
+        sim_trace("run: bit %" PRIu32 " of %s at %" PRIu64 " is turned around, to be %s", bit->bit,
+                  bit->path, bit->offset, damage_outcome_name(damage->outcome));
+        sim_disk_flip(bit->path, bit->offset, bit->bit);
+        if (damage->outcome != DAMAGE_HEALED)
+            history_spoil(bit->path, true);
+    }
+}
+
+/* As they were, if nobody has made something else of the file. */
+static void turn_bits_back(const struct damage *damage)
+{
+    for (uint32_t i = 0; i < damage->bit_count; i++) {
+        const struct damage_bit *bit = &damage->bits[i];
+        if (sim_disk_size(bit->path) > (int64_t)bit->offset)
+            sim_disk_flip(bit->path, bit->offset, bit->bit);
+        history_spoil(bit->path, false);
+    }
+}
+
+_Noreturn static void fail_by(const struct damage *damage, const char *what)
+{
+    const struct damage_bit *bit = &damage->bits[0];
+    sim_fail("damage",
+             "bit %" PRIu32 " of %s at %" PRIu64 " (%" PRIu32 " in all) was turned around, to be "
+             "%s: %s",
+             bit->bit, bit->path, bit->offset, damage->bit_count,
+             damage_outcome_name(damage->outcome), what);
+}
+
+static void check_words(const struct damage *damage, const struct life_refusal *refusal)
+{
+    const bool is_refused = damage->outcome == DAMAGE_REFUSED;
+    for (uint32_t i = 0; i < damage->bit_count; i++) {
+        const struct damage_bit *bit = &damage->bits[i];
+        const bool is_told = sim_diag_has(bit->path);
+        if (is_refused && !bit->is_in_snapshot && strstr(refusal->message, bit->path) == NULL)
+            fail_by(damage, refusal->message);
+        if (bit->is_in_snapshot && !is_told && damage->outcome != DAMAGE_UNNOTICED)
+            fail_by(damage, "nothing is said about it");
+        if (damage->outcome == DAMAGE_UNNOTICED && is_told)
+            fail_by(damage, "something is said about it");
+    }
+    if (damage->outcome == DAMAGE_HEALED && !sim_diag_has("torn"))
+        fail_by(damage, "no torn tail is told of");
+}
+
+/* Whether the server serves in spite of it. */
+static bool start_with_damage(void)
+{
+    struct damage damage;
     struct life_refusal refusal;
     struct server_options options = plan.server;
-    if (!log_walk_choose_bit(&bit))
-        return;
-    options.core_count = faults.served_core_count;
-    sim_trace("run: bit %" PRIu32 " of %s at %" PRIu64 " is turned around", bit.bit, bit.path,
-              bit.offset);
-    sim_disk_flip(bit.path, bit.offset, bit.bit);
+    if (!damage_choose(&damage))
+        return false;
+    options.core_count = faults.core_count;
+    turn_bits(&damage);
     enum life_state state = life_start(&options, &refusal);
-    if (state != LIFE_REFUSED || refusal.status != SERVER_DAMAGED)
-        sim_fail("damage", "bit %" PRIu32 " of %s at %" PRIu64 " was turned around: %s", bit.bit,
-                 bit.path, bit.offset,
-                 state == LIFE_REFUSED ? refusal.message : "the server serves");
-    if (strstr(refusal.message, bit.path) == NULL)
-        sim_fail("damage", "the message does not name %s: %s", bit.path, refusal.message);
-    result.damages++;
-    result.refusals++;
-    end_life(SIM_CRASH_KILL);
-    sim_disk_flip(bit.path, bit.offset, bit.bit);
+    const bool is_too_small = state == LIFE_REFUSED && refusal.status == SERVER_TOO_SMALL;
+    const bool is_refused = state == LIFE_REFUSED && refusal.status == SERVER_DAMAGED;
+    if (is_too_small) {
+        turn_bits_back(&damage);
+        start_again_after(&refusal);
+        return false;
+    }
+    if (damage.outcome == DAMAGE_REFUSED && !is_refused)
+        fail_by(&damage, state == LIFE_REFUSED ? refusal.message : "the server serves");
+    if (damage.outcome != DAMAGE_REFUSED && state != LIFE_SERVING)
+        fail_by(&damage, state == LIFE_REFUSED ? refusal.message : "the server does not serve");
+    check_words(&damage, &refusal);
+    result.damages[damage.outcome]++;
+    if (damage.outcome == DAMAGE_REFUSED) {
+        result.refusals++;
+        end_life(SIM_CRASH_KILL);
+    }
+    if (damage.outcome == DAMAGE_REFUSED || damage.outcome == DAMAGE_UNNOTICED)
+        turn_bits_back(&damage);
+    return state == LIFE_SERVING;
 }
 
 /* ---- one life ---- */
@@ -281,18 +408,16 @@ static void stop_calmly(void)
     stop();
     if (life_state() != LIFE_DOWN)
         sim_fail("fail-stop", "the server has ended without a fault while it was to stop");
+    history_check_stopped();
 }
 
-/* A disk that has failed is the end (P3), unless it was room for the next segment that it lacked,
- * or a write of zeros that was made in part and can go on. */
+/* A log that can't be written is the end (P3). */
 static void expect_failure(void)
 {
-    bool is_end = has_disk_failed() && faults.disk_fault != SIM_DISK_SHORT &&
-                  faults.disk_error != ENOSPC && plan.server.durability != WAL_OFF;
-    if (!is_end)
+    if (!sim_disk_has_failed(ends_the_server))
         return;
     if (life_run(sim_now_ns() + FAIL_SECONDS * SIM_SECOND) == LIFE_SERVING)
-        sim_fail("fail-stop", "an operation on the disk has failed, and the server goes on");
+        sim_fail("fail-stop", "an operation on the log has failed, and the server goes on");
 }
 
 static void end_by(enum sim_ending ending, enum sim_crash crash)
@@ -304,7 +429,7 @@ static void end_by(enum sim_ending ending, enum sim_crash crash)
             sim_crash_at_operation(spread(1, 100));
         stop();
     }
-    if (life_state() == LIFE_FAILED && !has_disk_failed() && !faults.is_disk_full)
+    if (life_state() == LIFE_FAILED && !sim_disk_has_failed(may_end_the_server))
         sim_fail("fail-stop", "a core has failed for no reason");
     if (life_state() != LIFE_DOWN) {
         end_life(crash);
@@ -381,13 +506,17 @@ static void one_life(void)
     enum sim_crash crash = ending == SIM_ENDING_KILL    ? SIM_CRASH_KILL
                            : ending == SIM_ENDING_POWER ? SIM_CRASH_POWER
                                                         : any_crash();
+    bool is_damaged = likely(plan.flip_permille);
     faults.life++;
-    if (likely(plan.flip_permille))
-        start_with_damage();
     if (likely(plan.core_change_permille))
         faults.core_count = (uint32_t)draw(1, plan.core_count_max);
-    order(ending);
-    start(crash);
+    if (is_damaged && start_with_damage()) {
+        order(ending);
+        serves();
+    } else {
+        order(ending);
+        start(crash);
+    }
     live();
     end_by(ending, crash);
     be_down();
@@ -445,6 +574,13 @@ static void let_time_pass(void)
     sim_trace("run: %" PRIu64 " ms pass", wait_ms + wait_ms / 1000);
     if (life_run(sim_now_ns() + (wait_ms + wait_ms / 1000) * SIM_MS) != LIFE_SERVING)
         sim_fail("fail-stop", "the server has ended without a fault");
+    const struct history_rest rest = {
+        .log_bytes = plan.server.snapshot_log_bytes,
+        .every_ms = plan.server.snapshot_every_ms,
+        .rested_ms = wait_ms,
+        .engine_now_ms = life_latest_ms(),
+    };
+    history_check_rested(&rest);
 }
 
 static void finish(void)
@@ -492,7 +628,10 @@ static void count_all(uint64_t seed)
     memcpy(result.codes, history.codes, sizeof result.codes);
     result.errors = bad_clients_error_count();
     result.overloaded = flood_overloaded_count();
-    memcpy(result.records, logs.records, sizeof result.records);
+    memcpy(result.records, history.record_types, sizeof result.records);
+    result.snapshots = history.snapshots;
+    result.segments_gone = history.segments_gone;
+    result.eras_gone = history.eras_gone;
     result.segments = logs.segments;
     result.groups = logs.groups;
     result.eras = logs.eras;
@@ -533,6 +672,8 @@ static void begin(uint64_t seed)
                    .retention_ms = plan.server.retention_ms},
         .is_sync = plan.server.durability == WAL_SYNC,
         .is_off = plan.server.durability == WAL_OFF,
+        .directory = LIFE_PATH,
+        .archive = plan.server.archive_path,
     };
     sim_network_set_options(&plan.network);
     sim_disk_set_options(&plan.disk);

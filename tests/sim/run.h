@@ -12,11 +12,11 @@ struct run_result {
     uint64_t trace_hash; /* mixed with the seed, so that a sum tells all runs apart */
     uint64_t runs;
     uint64_t kills, powers;
-    uint64_t failures;   /* the server ended by itself: a disk that failed or was full */
+    uint64_t failures;   /* the server ended by itself: a disk that failed */
     uint64_t stops;      /* clean ones */
     uint64_t starts;     /* that came to serve */
     uint64_t refusals;   /* starts that were refused, and rightly so */
-    uint64_t damages;    /* of them: a bit was turned around, and found */
+    uint64_t damages[4]; /* bits turned around, by enum damage_outcome */
     uint64_t operations; /* of the engine on disk, network and clocks */
     uint64_t turns;
     uint64_t virtual_ms;
@@ -24,8 +24,9 @@ struct run_result {
     uint64_t codes[RUN_CODES];                /* answers by enum stock_code */
     uint64_t connections, errors;             /* errors: that bad clients were told of */
     uint64_t overloaded;                      /* rows of a flood that were refused so */
-    uint64_t records[RUN_RECORD_TYPES];       /* in the logs at the end, by type */
-    uint64_t segments, groups, eras, torn;
+    uint64_t records[RUN_RECORD_TYPES];       /* that reached the disk, by type */
+    uint64_t snapshots, segments_gone, eras_gone;
+    uint64_t segments, groups, eras, torn; /* on the disk at the end */
 };
 
 /* Ends the process with a finding, or returns. */

@@ -48,7 +48,7 @@ enum sim_link_state stream_state(const struct sim_stream *stream)
 void stream_send(struct sim_stream *stream, const uint8_t *bytes, uint32_t bytes_count)
 {
     if (stream->server == 0) /* the first words, as soon as somebody listens */
-        stream->server = life_counts().starts;
+        stream->server = life_number();
     sim_link_send(stream->link, bytes, bytes_count);
 }
 

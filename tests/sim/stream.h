@@ -11,7 +11,7 @@ enum { STREAM_BYTES_MAX = 256 << 10 };
 struct sim_stream {
     struct sim_link *link; /* NULL: none */
     const char *owner;     /* for findings: "client 3" */
-    uint64_t server;       /* number of its start; one that was asked to stop may cut a frame */
+    uint64_t server;       /* life_number(): one that was asked to stop may cut a frame */
     uint32_t used;
     uint8_t bytes[STREAM_BYTES_MAX];
 };

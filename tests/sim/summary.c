@@ -1,5 +1,7 @@
 #include "summary.h"
 
+#include "damage.h"
+
 #include "stock/code.h"
 #include "stock/record.h"
 
@@ -21,7 +23,10 @@ static const struct {
     {"clean_stops", offsetof(struct run_result, stops), false},
     {"starts", offsetof(struct run_result, starts), false},
     {"starts_refused", offsetof(struct run_result, refusals), false},
-    {"damages_found", offsetof(struct run_result, damages), false},
+    {"damages_unnoticed", offsetof(struct run_result, damages[DAMAGE_UNNOTICED]), false},
+    {"damages_healed", offsetof(struct run_result, damages[DAMAGE_HEALED]), false},
+    {"damages_told", offsetof(struct run_result, damages[DAMAGE_TOLD]), false},
+    {"damages_refused", offsetof(struct run_result, damages[DAMAGE_REFUSED]), false},
     {"rows", offsetof(struct run_result, rows), true},
     {"rows_repeated", offsetof(struct run_result, repeats), false},
     {"answers", offsetof(struct run_result, answers), false},
@@ -31,6 +36,9 @@ static const struct {
     {"rows_overloaded", offsetof(struct run_result, overloaded), false},
     {"io_operations", offsetof(struct run_result, operations), true},
     {"turns", offsetof(struct run_result, turns), true},
+    {"snapshots", offsetof(struct run_result, snapshots), false},
+    {"segments_released", offsetof(struct run_result, segments_gone), false},
+    {"eras_released", offsetof(struct run_result, eras_gone), false},
     {"groups", offsetof(struct run_result, groups), false},
     {"segments", offsetof(struct run_result, segments), false},
     {"eras", offsetof(struct run_result, eras), false},
@@ -84,7 +92,7 @@ void summary_print(const struct jobs_result *result)
             printf("  %" PRIu64 "/s", rate(number(sum, i), result->elapsed_ms));
         printf("\n");
     }
-    printf("records in the logs\n");
+    printf("records on the disk\n");
     for (int i = 0; i < RUN_RECORD_TYPES; i++)
         if (sum->records[i] > 0) {
             print_named(stock_record_type_name(i), sum->records[i]);

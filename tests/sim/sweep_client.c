@@ -101,8 +101,8 @@ static void send_frame(uint32_t index)
     for (uint32_t i = 0; i < frame->row_count; i++) {
         client_row_print(&frame->rows[i], text, sizeof text);
         sim_trace("client: #%" PRIu64 " %s", frame->request_id, text);
-        frame->calls[i] = history_ask(&frame->rows[i], life_now_ms());
     }
+    client_frame_ask(frame, 0, life_now_ms());
     uint32_t bytes_count = client_frame_encode(frame, bytes);
     client.states[index] = FRAME_IN_FLIGHT;
     stream_send(&client.stream, bytes, bytes_count);

@@ -343,6 +343,7 @@ static void set_up(void)
                    .buyer_count_max = play.options.buyer_count_max,
                    .retention_ms = RETENTION_MS},
         .is_sync = true,
+        .directory = LIFE_PATH,
     };
     sim_world_begin(play.point->seed);
     sim_disk_set_options(&disk);

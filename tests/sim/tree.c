@@ -250,7 +250,7 @@ int sim_tree_add(const char *path, bool is_folder, struct sim_node **node_out)
     return 0;
 }
 
-int sim_tree_remove(const char *path)
+static int remove_node(const char *path, bool is_folder)
 {
     struct sim_node *folder;
     const char *name;
@@ -260,10 +260,22 @@ int sim_tree_remove(const char *path)
     const struct sim_entry *entry = find_entry(&folder->now, name);
     if (entry == NULL)
         return -ENOENT;
-    if (entry->node->is_folder)
-        return -EISDIR;
+    if (entry->node->is_folder != is_folder)
+        return is_folder ? -ENOTDIR : -EISDIR;
+    if (is_folder && entry->node->now.count > 0)
+        return -ENOTEMPTY;
     change(folder, CHANGE_REMOVE, name, "", NULL);
     return 0;
+}
+
+int sim_tree_remove(const char *path)
+{
+    return remove_node(path, false);
+}
+
+int sim_tree_remove_folder(const char *path)
+{
+    return remove_node(path, true);
 }
 
 int sim_tree_rename(const char *from, const char *to)
@@ -287,6 +299,20 @@ int sim_tree_rename(const char *from, const char *to)
     change(folder, CHANGE_RENAME, name, to_name, NULL);
     (void)snprintf(node->path, sizeof node->path, "%s", to);
     return 0;
+}
+
+bool sim_tree_is_on_medium(const char *path)
+{
+    char name[SIM_NAME_BYTES_MAX];
+    const struct sim_node *node = tree.root;
+    while ((path = next_name(path, name)) != NULL) {
+        const struct sim_entry *now = find_entry(&node->now, name);
+        const struct sim_entry *medium = find_entry(&node->medium, name);
+        if (now == NULL || medium == NULL || now->node != medium->node)
+            return false;
+        node = now->node;
+    }
+    return true;
 }
 
 uint64_t sim_node_change_count(const struct sim_node *folder)

@@ -50,8 +50,12 @@ struct sim_node *sim_tree_find(const char *path, int *error_out);
 
 /* Changes of names: 0 or -ENOENT, -ENOTDIR, -EEXIST, -EISDIR, -ENAMETOOLONG. */
 int sim_tree_add(const char *path, bool is_folder, struct sim_node **node_out);
-int sim_tree_remove(const char *path);
+int sim_tree_remove(const char *path);                 /* a file */
+int sim_tree_remove_folder(const char *path);          /* an empty one */
 int sim_tree_rename(const char *from, const char *to); /* within a folder */
+
+/* All names of this path stand for the same on the medium. */
+bool sim_tree_is_on_medium(const char *path);
 
 struct sim_node *sim_node_acquire(struct sim_node *node);
 void sim_node_release(struct sim_node *node);

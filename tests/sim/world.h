@@ -89,6 +89,13 @@ void sim_crash_at_operation(uint64_t n);
 /* Operations since sim_world_begin(). */
 uint64_t sim_operation_count(void);
 
+/* ---- what the engine says to the operator ---- */
+
+/* It goes into the trace. */
+void sim_diag_forget(void);
+/* One of the lines since then has this text in it. */
+bool sim_diag_has(const char *text);
+
 /* ---- trace ---- */
 
 /* One line of the run's story, without newline. Its bytes go into the trace's hash with the time;

@@ -1,5 +1,7 @@
 /* Logs that no server writes, with right checksums: refused at the start, not found out later. */
 #include "core_play.h"
+#include "core_steps.h"
+#include "read_whole_log.h"
 
 #include <stdlib.h>
 
@@ -35,7 +37,7 @@ static void write_log(uint64_t record_time_ms, uint64_t group_time_ms)
     struct log_end end;
     bool was_torn;
     cr_assert_eq(
-        data_directory_read_log(&directory, io, 0, 0, NULL, NULL, &end, &was_torn, message),
+        read_whole_log(&directory, io, 0, 0, NULL, NULL, &end, &was_torn, message),
         DATA_DIRECTORY_OK);
     const struct wal_options options = {.segment_bytes = LOG_SEGMENT_BYTES_MIN,
                                         .group_bytes_max = LOG_GROUP_BYTES_MAX};
@@ -60,7 +62,7 @@ static enum server_status load(char *message)
     const struct server_options options = play_options(1);
     struct server *server = server_create(&options, &directory, &status, message);
     cr_assert_not_null(server);
-    status = core_load(server_core(server, 0), message);
+    status = steps_load(server, 1, message);
     server_destroy(&server);
     return status;
 }

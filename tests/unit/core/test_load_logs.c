@@ -2,6 +2,7 @@
  * where they stand, of more than the tables hold. The logs are made in memory and written into a
  * data directory. */
 #include "core_play.h"
+#include "core_steps.h"
 
 #include "base/bytes.h"
 #include "base/checksum.h"
@@ -125,10 +126,7 @@ static void create_server(void)
 /* The first core that fails, or OK. */
 static enum server_status load_cores(void)
 {
-    enum server_status status = SERVER_OK;
-    for (uint32_t core = 0; core < options.core_count && status == SERVER_OK; core++)
-        status = core_load(server_core(server, core), message);
-    return status;
+    return steps_load(server, options.core_count, message);
 }
 
 static void expect_message(const char *word)
@@ -170,7 +168,7 @@ Test(load_logs, one_log_gives_items_and_holds)
     cr_expect_eq(totals.records_replayed, 4);
 }
 
-Test(load_logs, a_past_eras_records_go_to_the_cores_that_own_them_now)
+Test(load_logs, of_a_past_era_each_core_takes_what_is_its_own_now)
 {
     open_directory(2);
     cr_assert_eq(data_directory_begin_era(&directory), DATA_DIRECTORY_OK);
@@ -183,7 +181,6 @@ Test(load_logs, a_past_eras_records_go_to_the_cores_that_own_them_now)
     data_directory_close(&directory);
     open_directory(3);
     create_server();
-    cr_assert_eq(server_load_past_eras(server, message), SERVER_OK, "%s", message);
     cr_assert_eq(load_cores(), SERVER_OK, "%s", message);
     struct server_totals totals = server_totals(server);
     cr_expect_eq(totals.items, 2);
@@ -200,7 +197,7 @@ Test(load_logs, a_damaged_log_of_a_past_era_is_refused)
     log_path(log);
     cr_assert_eq(truncate(log, LOG_BLOCK_BYTES + 200), 0);
     create_server();
-    cr_expect_eq(server_load_past_eras(server, message), SERVER_DAMAGED);
+    cr_expect_eq(load_cores(), SERVER_DAMAGED);
     expect_message("000000000001.log");
 }
 
@@ -314,7 +311,7 @@ Test(load_logs, a_log_whose_folder_goes_before_it_is_opened_is_an_io_error)
     cr_assert_eq(load_cores(), SERVER_OK);
     data_directory_core_path(&directory, 0, 0, folder);
     cr_assert_eq(rmdir(folder), 0);
-    cr_expect_eq(core_open(server_core(server, 0), message), SERVER_IO_ERROR);
+    cr_expect_eq(steps_open(server, 1, message), SERVER_IO_ERROR);
     expect_message("core-000: cannot make or open the log");
 }
 
@@ -327,5 +324,5 @@ Test(load_logs, small_frames_need_small_segments_only)
     options.segment_bytes = 4 * LOG_BLOCK_BYTES;
     create_server();
     cr_assert_eq(load_cores(), SERVER_OK);
-    cr_expect_eq(core_open(server_core(server, 0), message), SERVER_OK, "%s", message);
+    cr_expect_eq(steps_open(server, 1, message), SERVER_OK, "%s", message);
 }

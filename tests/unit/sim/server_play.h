@@ -6,6 +6,8 @@
 #include "core/core.h"
 #include "core/private.h"
 
+#include "core_steps.h"
+
 #include "disk.h"
 #include "io_sim.h"
 #include "memory.h"
@@ -29,6 +31,7 @@ struct play {
     struct server *server;
     char message[SERVER_MESSAGE_BYTES];
     enum server_status status;
+    uint32_t started_count;
     bool has_stopped[LOG_CORE_COUNT_MAX];
 };
 
@@ -46,6 +49,27 @@ static inline struct server_options play_options(uint32_t core_count)
         .durability = WAL_SYNC,
         .version = "test",
     };
+}
+
+static inline void play_start_cores(struct play *play)
+{
+    const uint32_t core_count = play->options.core_count;
+    for (uint32_t i = 0; i < core_count; i++)
+        core_start(server_core(play->server, i));
+    play->started_count = core_count;
+    play->status = steps_reach(play->server, core_count, CORE_LOADED, play->message);
+    if (play->status != SERVER_OK)
+        return;
+    if (data_directory_begin_era(&play->directory) != DATA_DIRECTORY_OK) {
+        memcpy(play->message, play->directory.message, sizeof play->message);
+        play->status = SERVER_IO_ERROR;
+        return;
+    }
+    play->status = steps_open(play->server, core_count, play->message);
+    if (play->status != SERVER_OK)
+        return;
+    server_serve(play->server);
+    play->status = steps_reach(play->server, core_count, CORE_SERVES, play->message);
 }
 
 /* Engine code, as sim_engine_run() wants it: true when the server is open. */
@@ -66,20 +90,9 @@ static inline void play_start_inside(void *context)
     play->server = server_create(&play->options, &play->directory, &play->status, play->message);
     if (play->server == NULL)
         return;
-    play->status = server_load_past_eras(play->server, play->message);
-    for (uint32_t i = 0; i < core_count && play->status == SERVER_OK; i++)
-        play->status = core_load(server_core(play->server, i), play->message);
+    play->status = server_bind(play->server, "127.0.0.1", "7000", &port, play->message);
     if (play->status == SERVER_OK)
-        play->status = server_bind(play->server, "127.0.0.1", "7000", &port, play->message);
-    if (play->status == SERVER_OK &&
-        data_directory_begin_era(&play->directory) != DATA_DIRECTORY_OK) {
-        memcpy(play->message, play->directory.message, sizeof play->message);
-        play->status = SERVER_IO_ERROR;
-    }
-    for (uint32_t i = 0; i < core_count && play->status == SERVER_OK; i++)
-        play->status = core_open(server_core(play->server, i), play->message);
-    if (play->status == SERVER_OK)
-        server_open(play->server);
+        play_start_cores(play);
 }
 
 static inline void play_start(struct play *play, const struct server_options *options)
@@ -153,10 +166,29 @@ static inline void play_destroy_inside(void *context)
     io_destroy(&play->io);
 }
 
+static inline void play_say_nothing(void *context, struct net_connection_id connection)
+{
+    (void)context;
+    (void)connection;
+}
+
+/* Cores that have started wait for clients. */
+static inline void play_end_accepting(struct play *play)
+{
+    for (uint32_t i = 0; i < play->started_count; i++) {
+        struct core *core = server_core(play->server, i);
+        net_stop(core->net, play_say_nothing, NULL);
+        for (uint32_t turn = 0; turn < 100 && !net_is_idle(core->net); turn++)
+            io_turn(core->io, 0);
+        cr_assert(net_is_idle(core->net));
+    }
+}
+
 /* After a start that has failed. */
 static inline void play_give_up_inside(void *context)
 {
     struct play *play = context;
+    play_end_accepting(play);
     if (play->server != NULL)
         server_destroy(&play->server);
     if (play->has_directory)

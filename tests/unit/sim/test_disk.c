@@ -483,17 +483,18 @@ static struct {
     uint8_t first_byte;
 } seen;
 
-static void see(const char *path, uint64_t offset, const uint8_t *data, uint32_t bytes)
+static void see(const struct sim_disk_event *event)
 {
-    cr_assert_str_eq(path, "/f");
-    if (data == NULL) {
+    cr_assert_str_eq(event->path, "/f");
+    if (event->kind == SIM_DISK_SYNCED) {
         seen.sync_count++;
         return;
     }
-    cr_assert_eq(offset, 0);
-    cr_assert_eq(bytes, BLOCK);
+    cr_assert_eq(event->kind, SIM_DISK_WRITTEN);
+    cr_assert_eq(event->offset, 0);
+    cr_assert_eq(event->bytes, BLOCK);
     seen.durable_count++;
-    seen.first_byte = data[0];
+    seen.first_byte = event->data[0];
 }
 
 Test(disk, the_observer_sees_durable_writes_and_syncs_that_were_made)
@@ -519,4 +520,77 @@ Test(disk, the_observer_sees_durable_writes_and_syncs_that_were_made)
     cr_expect_eq(seen.durable_count, 1);
     cr_assert_eq(io_file_sync_now(io, fd), 0);
     cr_expect_eq(seen.sync_count, 1);
+}
+
+static char story[256];
+
+static void tell(const struct sim_disk_event *event)
+{
+    static const char *const kinds[] = {"written", "synced", "renamed", "removed"};
+    size_t used = strlen(story);
+    snprintf(story + used, sizeof story - used, "%s %s%s%s%s; ", kinds[event->kind], event->path,
+             event->to_path == NULL ? "" : " ", event->to_path == NULL ? "" : event->to_path,
+             event->kind == SIM_DISK_REMOVED && sim_disk_size(event->path) > 0 ? " there" : "");
+}
+
+Test(disk, the_observer_sees_what_becomes_of_names)
+{
+    begin(1);
+    durable_file("/f", BLOCK);
+    sim_disk_observe(tell);
+    story[0] = '\0';
+    cr_assert_eq(io_file_rename_now(io, "/f", "/g"), 0);
+    cr_assert_eq(io_directory_sync(io, "/"), 0);
+    cr_assert_eq(io_file_remove_now(io, "/g"), 0);
+    cr_assert_eq(io_file_remove_now(io, "/g"), -ENOENT);
+    sim_disk_fail_at(1, SIM_DISK_ERROR, EIO, false);
+    cr_assert_eq(io_directory_sync(io, "/"), -EIO);
+    cr_expect_str_eq(story, "renamed /f /g; synced ; removed /g there; ");
+}
+
+Test(disk, what_a_loss_of_power_can_change_is_told)
+{
+    begin(1);
+    int fd = io_file_open_now(io, "/f", IO_FILE_CREATE);
+    fill(0, BLOCK);
+    cr_assert_eq(io_file_write_now(io, fd, block, BLOCK, 0), 0);
+    cr_expect(sim_disk_is_zero("/f"));
+    cr_expect_not(sim_disk_is_synced("/f"));
+    cr_assert_eq(io_file_sync_now(io, fd), 0);
+    cr_expect(sim_disk_is_synced("/f"));
+    cr_expect_not(sim_disk_is_safe("/f"));
+    cr_assert_eq(io_directory_sync(io, "/"), 0);
+    cr_expect(sim_disk_is_safe("/f"));
+    cr_assert_eq(io_file_rename_now(io, "/f", "/g"), 0);
+    cr_expect_not(sim_disk_is_safe("/g"));
+    cr_expect_not(sim_disk_is_safe("/f"));
+    cr_assert_eq(io_directory_sync(io, "/"), 0);
+    cr_expect(sim_disk_is_safe("/g"));
+    fill(1, BLOCK);
+    cr_assert_eq(io_file_write_now(io, fd, block, BLOCK, 0), 0);
+    cr_expect_not(sim_disk_is_safe("/g"));
+    cr_expect_not(sim_disk_is_zero("/g"));
+}
+
+static bool is_a_sync_of_g(const char *name, const char *path, uint64_t operation)
+{
+    cr_assert_leq(operation, sim_disk_operation_count());
+    return strcmp(name, "io_file_sync_now") == 0 && strcmp(path, "/g") == 0;
+}
+
+Test(disk, which_operations_were_failed_is_told)
+{
+    begin(1);
+    int f = durable_file("/f", BLOCK);
+    int g = durable_file("/g", BLOCK);
+    sim_disk_fail_at(1, SIM_DISK_ERROR, EIO, false);
+    cr_assert_eq(io_file_sync_now(io, f), -EIO);
+    cr_assert_eq(io_file_sync_now(io, g), 0);
+    cr_expect_not(sim_disk_has_failed(is_a_sync_of_g));
+    sim_disk_fail_at(1, SIM_DISK_ERROR, EIO, true);
+    cr_assert_eq(io_file_sync_now(io, f), -EIO);
+    cr_assert_eq(io_file_sync_now(io, g), -EIO);
+    cr_expect(sim_disk_has_failed(is_a_sync_of_g));
+    sim_disk_fail_at(0, SIM_DISK_ERROR, 0, false);
+    cr_expect_not(sim_disk_has_failed(is_a_sync_of_g));
 }

@@ -3,6 +3,7 @@
 
 #include "disk.h"
 #include "log_builder.h"
+#include "read_whole_log.h"
 #include "wal/data_directory.h"
 #include "world.h"
 
@@ -25,7 +26,7 @@ static char message[DATA_DIRECTORY_MESSAGE_BYTES];
 
 static enum data_directory_status read_log(void)
 {
-    return data_directory_read_log(&directory, io, 0, 0, NULL, NULL, &end, &was_torn, message);
+    return read_whole_log(&directory, io, 0, 0, NULL, NULL, &end, &was_torn, message);
 }
 
 static void put_file(const char *path, const uint8_t *bytes, uint64_t count)

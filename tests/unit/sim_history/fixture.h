@@ -26,10 +26,22 @@ enum {
     SALE_HOLD_MS = 1000,
     SALE_RETENTION_MS = 5000,
     SALE_RECORDS_MAX = 1 << 14,
+    SALE_FILES_MAX = 8,
 };
 #define SALE_START_MS 1700000000000ull
 
+#define SALE_FOLDER "/data/era-000001/core-000"
+
 static uint64_t sale_segment_bytes = 32 << 10;
+
+/* What is neither a segment nor MANIFEST. */
+struct sale_file {
+    char path[128];
+    uint8_t *bytes;
+    uint64_t byte_count;
+    bool is_synced; /* its content is on the medium */
+    bool is_safe;   /* and its name */
+};
 
 static struct sale {
     struct stock *stock;
@@ -40,6 +52,10 @@ static struct sale {
     uint32_t written_count; /* in groups that are on the disk */
     char manifest[LOG_MANIFEST_BYTES_MAX];
     size_t manifest_bytes;
+    struct sale_file files[SALE_FILES_MAX]; /* without a path: none */
+    uint32_t gone_count;                    /* of the first segments: they are no more */
+    bool has_disk_failed;
+    const char *said; /* by the server since its start, NULL: nothing */
     sim_disk_observer_fn observer;
 } sale;
 
@@ -92,19 +108,33 @@ void sim_disk_observe(sim_disk_observer_fn observer)
 static const char *sale_segment_path(uint32_t index)
 {
     static char path[128];
-    snprintf(path, sizeof path, "/data/era-000001/core-000/%012u.log", index + 1);
+    snprintf(path, sizeof path, SALE_FOLDER "/%012u.log", index + 1);
     return path;
+}
+
+/* The path need not have a file. */
+static inline struct sale_file *sale_other_file(const char *path)
+{
+    for (uint32_t i = 0; i < SALE_FILES_MAX; i++)
+        if (sale.files[i].path[0] != '\0' && strcmp(path, sale.files[i].path) == 0)
+            return &sale.files[i];
+    return NULL;
 }
 
 /* The bytes of a file, or NULL. */
 static const uint8_t *sale_file(const char *path, uint64_t *bytes_out)
 {
+    const struct sale_file *other = sale_other_file(path);
     if (strcmp(path, "/data/MANIFEST") == 0) {
         *bytes_out = sale.manifest_bytes;
         return (const uint8_t *)sale.manifest;
     }
+    if (other != NULL) {
+        *bytes_out = other->byte_count;
+        return other->bytes;
+    }
     *bytes_out = sale.log.segment_bytes;
-    for (uint32_t i = 0; i < sale.log.segment_count; i++)
+    for (uint32_t i = sale.gone_count; i < sale.log.segment_count; i++)
         if (strcmp(path, sale_segment_path(i)) == 0)
             return sale.log.bytes[i];
     return NULL;
@@ -122,6 +152,110 @@ void sim_disk_read(const char *path, uint64_t offset, void *to, uint64_t bytes)
     const uint8_t *file = sale_file(path, &file_bytes);
     cr_assert(file != NULL && offset + bytes <= file_bytes);
     memcpy(to, file + offset, bytes);
+}
+
+/* Only of what the witness looks for: folders, and snapshots in them. */
+void sim_disk_list(const char *path, void (*entry)(void *context, const char *name), void *context)
+{
+    const size_t path_bytes = strlen(path);
+    if (strcmp(path, "/data") == 0)
+        entry(context, "era-000001");
+    if (strcmp(path, "/data/era-000001") == 0)
+        entry(context, "core-000");
+    for (uint32_t i = 0; i < SALE_FILES_MAX; i++) {
+        const char *file = sale.files[i].path;
+        if (strncmp(file, path, path_bytes) == 0 && file[path_bytes] == '/' &&
+            strchr(file + path_bytes + 1, '/') == NULL)
+            entry(context, file + path_bytes + 1);
+    }
+}
+
+/* Segments and MANIFEST are, whatever the test does. */
+bool sim_disk_is_synced(const char *path)
+{
+    const struct sale_file *other = sale_other_file(path);
+    return other == NULL || other->is_synced;
+}
+
+bool sim_disk_is_safe(const char *path)
+{
+    const struct sale_file *other = sale_other_file(path);
+    return other == NULL || (other->is_synced && other->is_safe);
+}
+
+bool sim_disk_is_zero(const char *path)
+{
+    uint64_t byte_count;
+    const uint8_t *bytes = sale_file(path, &byte_count);
+    uint64_t i = 0;
+    cr_assert(bytes != NULL);
+    while (i < byte_count && bytes[i] == 0)
+        i++;
+    return i == byte_count;
+}
+
+bool sim_disk_has_failed(sim_disk_is_such_fn is_such)
+{
+    return sale.has_disk_failed && is_such("io_prep_write", SALE_FOLDER, 1);
+}
+
+void sim_diag_forget(void)
+{
+    sale.said = NULL;
+}
+
+bool sim_diag_has(const char *text)
+{
+    return sale.said != NULL && strstr(sale.said, text) != NULL;
+}
+
+/* ---- files that come and go ---- */
+
+static inline struct sale_file *sale_add_file(const char *path, const uint8_t *bytes,
+                                              uint64_t byte_count)
+{
+    uint32_t i = 0;
+    while (sale.files[i].path[0] != '\0')
+        cr_assert_lt(++i, SALE_FILES_MAX);
+    snprintf(sale.files[i].path, sizeof sale.files[i].path, "%s", path);
+    sale.files[i].bytes = malloc(byte_count);
+    cr_assert_not_null(sale.files[i].bytes);
+    memcpy(sale.files[i].bytes, bytes, byte_count);
+    sale.files[i].byte_count = byte_count;
+    sale.files[i].is_synced = true;
+    return &sale.files[i];
+}
+
+static inline void sale_drop_file(struct sale_file *file)
+{
+    free(file->bytes);
+    memset(file, 0, sizeof *file);
+}
+
+/* sale_segment_path() has one text for all, which the witness changes by what it looks at. */
+static inline void sale_see(enum sim_disk_event_kind kind, const char *path, const char *to_path)
+{
+    char path_copy[128], to_path_copy[128] = "";
+    snprintf(path_copy, sizeof path_copy, "%s", path);
+    if (to_path != NULL)
+        snprintf(to_path_copy, sizeof to_path_copy, "%s", to_path);
+    sale.observer(
+        &(struct sim_disk_event){.kind = kind, .path = path_copy, .to_path = to_path_copy});
+}
+
+/* The names in the log's folder reach the medium. */
+static inline void sale_sync_folder(void)
+{
+    for (uint32_t i = 0; i < SALE_FILES_MAX; i++)
+        sale.files[i].is_safe = true;
+    sale_see(SIM_DISK_SYNCED, SALE_FOLDER, NULL);
+}
+
+/* The first segment that is there goes. */
+static inline void sale_remove_segment(void)
+{
+    sale_see(SIM_DISK_REMOVED, sale_segment_path(sale.gone_count), NULL);
+    sale.gone_count++;
 }
 
 /* ---- the engine ---- */
@@ -163,7 +297,17 @@ static inline void sale_do(const struct stock_record *record)
     sale.records[sale.record_count++] = *record;
 }
 
-/* The open group reaches the disk, where the history sees it. */
+/* These bytes reach the medium, where the history sees them. */
+static inline void sale_see_written(uint32_t index, uint64_t offset, const uint8_t *data,
+                                    uint32_t bytes)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s", sale_segment_path(index));
+    sale.observer(&(struct sim_disk_event){
+        .kind = SIM_DISK_WRITTEN, .path = path, .offset = offset, .data = data, .bytes = bytes});
+}
+
+/* The open group reaches the disk. */
 static inline void sale_write(void)
 {
     if (sale.log.record_count == 0)
@@ -172,7 +316,7 @@ static inline void sale_write(void)
     log_builder_close_group(&sale.log);
     const uint32_t index = sale.log.used_count - 1;
     const uint64_t offset = sale.log.offset - bytes;
-    sale.observer(sale_segment_path(index), offset, sale.log.bytes[index] + offset, bytes);
+    sale_see_written(index, offset, sale.log.bytes[index] + offset, bytes);
     sale.written_count = sale.record_count;
 }
 
@@ -302,8 +446,11 @@ static inline void sale_begin_with(struct history_options options)
     log_builder_init(&sale.log, sale_segment_bytes);
     manifest.server_id = sale.log.server_id;
     sale.manifest_bytes = log_manifest_encode(&manifest, sale.manifest);
+    options.directory = "/data";
     history_begin(&options);
+    history_server_starts();
     history_server_started(0);
+    history_server_serves();
 }
 
 static inline void sale_begin(void)
@@ -327,7 +474,9 @@ static inline void sale_crash(void)
 
 static inline void sale_start(void)
 {
+    history_server_starts();
     history_server_started(stock_hash(sale.stock));
+    history_server_serves();
 }
 
 /* A clean stop, and the judgement. */

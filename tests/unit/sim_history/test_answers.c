@@ -112,12 +112,25 @@ Test(answers, two_accepted_for_one_record_are_found)
 Test(answers, refusal_that_was_done_all_the_same_is_found)
 {
     sale_open();
+    sale_crash();
+    history_server_starts();
+    history_server_started(stock_hash(sale.stock));
     struct history_call call = sale_row(STOCK_OP_RESERVE, 1);
     uint32_t number = sale_ask(call);
+    history_server_serves();
     sale_run(call);
     sale_write();
-    sale_answer(number, call, (struct stock_reply){.code = STOCK_OVERLOADED});
+    sale_answer(number, call, (struct stock_reply){.code = STOCK_LOADING});
     EXPECT_FINDING("exactly-once", "no call", sale_end());
+}
+
+Test(answers, loading_told_to_somebody_who_asked_a_server_that_served_is_found)
+{
+    sale_open();
+    struct history_call call = sale_row(STOCK_OP_RESERVE, 1);
+    uint32_t number = sale_ask(call);
+    EXPECT_FINDING("answered", "all cores served",
+                   sale_answer(number, call, (struct stock_reply){.code = STOCK_LOADING}));
 }
 
 Test(answers, refusal_unseen_with_nothing_in_the_way_is_found)
@@ -126,7 +139,7 @@ Test(answers, refusal_unseen_with_nothing_in_the_way_is_found)
     struct history_call call = sale_row(STOCK_OP_RESERVE, 1);
     uint32_t number = sale_ask(call);
     EXPECT_FINDING("answered", "in its way",
-                   sale_answer(number, call, (struct stock_reply){.code = STOCK_READ_ONLY}));
+                   sale_answer(number, call, (struct stock_reply){.code = STOCK_OVERLOADED}));
 }
 
 Test(answers, record_that_nobody_asked_for_is_found)

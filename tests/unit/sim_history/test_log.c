@@ -136,6 +136,5 @@ Test(log, write_that_is_no_group_is_found)
 {
     sale_open();
     static uint8_t garbage[LOG_BLOCK_BYTES] = {1, 2, 3};
-    EXPECT_FINDING("log", "no group",
-                   sale.observer(sale_segment_path(0), 8192, garbage, sizeof garbage));
+    EXPECT_FINDING("log", "no group", sale_see_written(0, 8192, garbage, sizeof garbage));
 }

@@ -31,17 +31,19 @@ static void restart(void)
 
 TestSuite(faults, .init = set_up, .timeout = 120);
 
-enum { RECORDS_PER_GROUP = 6000, RECORD_BYTES = 256, GROUP_COUNT = 24 };
+enum { RECORDS_PER_GROUP = 6000, RECORD_BYTES = 256, RECORD_COUNT = 24 * RECORDS_PER_GROUP };
 
-/* Writes groups of 1.5 MB until all are durable or the writer failed, over three segments. Returns
- * the last LSN that was durable. */
+/* Goes on until all records are durable, the writer failed, or the disk has no room for more:
+ * groups of 1.5 MB, over five segments. Returns the last LSN that was durable. */
 static uint64_t write_groups(void)
 {
-    fixture_turn(&fixture, 0); /* starts the spare */
-    for (int group = 0; group < GROUP_COUNT && wal_failure(fixture.wal) == NULL; group++) {
-        for (int i = 0; i < RECORDS_PER_GROUP && wal_room(fixture.wal) > 0; i++)
+    fixture_turn(&fixture, 0); /* begins the next segment */
+    for (int count = 0; count < RECORD_COUNT && wal_failure(fixture.wal) == NULL;) {
+        for (int i = 0; i < RECORDS_PER_GROUP && wal_room(fixture.wal) > 0; i++, count++)
             fixture_append(&fixture, RECORD_BYTES);
         fixture_turn(&fixture, 1);
+        if (wal_room(fixture.wal) == 0 && wal_lacks_space(fixture.wal))
+            break;
     }
     fixture_flush(&fixture);
     return wal_durable_lsn(fixture.wal);
@@ -84,6 +86,8 @@ static void assert_recovers(uint64_t at, uint64_t durable_lsn)
     cr_assert(is_open, "fault %lu: %s", at, fixture.message);
     cr_assert_geq(fixture.end.next_lsn, durable_lsn + 1, "fault %lu", at);
     uint64_t next_lsn = fixture.end.next_lsn;
+    while (wal_room(fixture.wal) == 0)
+        fixture_turn(&fixture, 0); /* the next segment is being made */
     fixture_append(&fixture, 64);
     fixture_flush(&fixture);
     cr_assert_eq(wal_durable_lsn(fixture.wal), next_lsn, "fault %lu", at);
@@ -257,7 +261,7 @@ Test(faults, power_cut_while_an_era_is_added_keeps_the_records)
         restart();
         cr_assert(open_and_begin(2), "fault %lu: %s", at, fixture.directory.message);
         cr_assert_eq(fixture.directory.manifest.era_count, 2);
-        cr_assert_eq(data_directory_read_log(&fixture.directory, io, 0, 0, fixture_check_group,
+        cr_assert_eq(read_whole_log(&fixture.directory, io, 0, 0, fixture_check_group,
                                              NULL, &fixture.end, &fixture.was_torn,
                                              fixture.message),
                      DATA_DIRECTORY_OK);
@@ -268,17 +272,25 @@ Test(faults, power_cut_while_an_era_is_added_keeps_the_records)
 
 /* ---- a full disk ---- */
 
-Test(faults, without_room_for_a_spare_it_serves_until_the_segment_is_full)
+Test(faults, without_room_for_the_next_segment_the_one_in_use_is_filled_and_no_more_is_taken)
 {
     io_fake_set_capacity(LOG_SEGMENT_BYTES_MIN + (1 << 20));
     settle();
     uint64_t durable_lsn = write_groups();
-    cr_assert_not_null(wal_failure(fixture.wal));
-    cr_assert(strstr(wal_failure(fixture.wal), "No space left") != NULL, "%s",
-              wal_failure(fixture.wal));
-    cr_assert_geq(durable_lsn, 4 * RECORDS_PER_GROUP);
+    cr_assert_null(wal_failure(fixture.wal), "%s", wal_failure(fixture.wal));
+    cr_assert(wal_lacks_space(fixture.wal));
+    cr_assert(wal_is_low(fixture.wal));
+    cr_assert_eq(wal_room(fixture.wal), 0);
+    cr_assert_eq(durable_lsn, wal_last_lsn(fixture.wal), "what was taken found its place");
+    cr_assert_geq(durable_lsn, 5 * RECORDS_PER_GROUP);
+    cr_assert_neq(wal_wake_at_ms(fixture.wal), UINT64_MAX);
+
     io_fake_set_capacity(UINT64_MAX);
-    assert_recovers(0, durable_lsn);
+    for (int i = 0; i < 1200; i++)
+        fixture_turn(&fixture, 0);
+    cr_assert_not(wal_lacks_space(fixture.wal));
+    cr_assert_gt(wal_room(fixture.wal), 0);
+    assert_recovers(0, write_groups());
 }
 
 Test(faults, room_that_comes_back_in_time_is_found)
@@ -310,7 +322,7 @@ Test(faults, room_that_ends_while_the_spare_is_filled_is_tried_again)
     fixture_close(&fixture);
 }
 
-Test(faults, a_group_waits_for_a_spare_that_is_still_being_made)
+Test(faults, no_record_is_taken_before_its_place_is_sure)
 {
     fixture_open(&fixture);
     for (int group = 0; group < 2; group++) {
@@ -318,10 +330,14 @@ Test(faults, a_group_waits_for_a_spare_that_is_still_being_made)
             fixture_append(&fixture, RECORD_BYTES);
         fixture_turn(&fixture, 0);
     }
-    /* The second does not fit into the first segment, and eight slices take eight turns. */
+    /* The first segment is full, and eight slices of the next one take eight turns. */
     fixture_turn(&fixture, 0);
     cr_assert_eq(wal_room(fixture.wal), 0);
+    cr_assert_not(wal_lacks_space(fixture.wal));
     cr_assert_eq(wal_counts(fixture.wal).segments, 1);
+    fixture_flush(&fixture);
+    cr_assert_gt(wal_room(fixture.wal), 0);
+    fixture_append(&fixture, RECORD_BYTES);
     fixture_flush(&fixture);
     cr_assert_eq(wal_counts(fixture.wal).segments, 2);
     cr_assert_eq(wal_durable_lsn(fixture.wal), wal_last_lsn(fixture.wal));
