@@ -7,6 +7,8 @@
 
 int run_ping(hf_client *client, const struct options *options);
 int run_stat(hf_client *client, const struct options *options);
+int run_snapshot(hf_client *client, const struct options *options);
+int run_backup(hf_client *client, const struct options *options);
 
 int run_item_create(hf_client *client, const struct options *options);
 int run_item_show(hf_client *client, const struct options *options);
@@ -25,6 +27,9 @@ int tell_failure(hf_client *client, hf_outcome outcome, hf_result result, hf_err
 
 /* The same for a refusal, in the words of the command line. */
 int tell_refusal(const struct refusal *refusal);
+
+/* The id that these bytes are. */
+hf_id id_of_bytes(const uint8_t bytes[HF_SERVER_ID_BYTES]);
 
 /* The exit code of an outcome. */
 int exit_code_of(hf_outcome outcome);

@@ -238,7 +238,7 @@ static int import_items(hf_client *client, const struct options *options,
     bool is_terminal = isatty(STDERR_FILENO) == 1;
     struct pass checking = {"checking", true, is_terminal, answers};
     run_pass(client, options, catalogue, &checking);
-    hf_outcome outcome = tell_refusals(options->file, catalogue, answers);
+    hf_outcome outcome = tell_refusals(options->operand, catalogue, answers);
     if (outcome != HF_APPLIED) {
         fprintf(stderr, "holdfast: nothing was created\n");
         if (outcome == HF_UNKNOWN)
@@ -253,7 +253,7 @@ static int import_items(hf_client *client, const struct options *options,
     }
     struct pass creating = {"creating", false, is_terminal, answers};
     run_pass(client, options, catalogue, &creating);
-    outcome = tell_refusals(options->file, catalogue, answers);
+    outcome = tell_refusals(options->operand, catalogue, answers);
     struct summary summary = sum_up(catalogue, answers, outcome);
     if (outcome != HF_APPLIED)
         tell_incomplete(&summary);
@@ -265,7 +265,7 @@ static int import_catalogue(hf_client *client, const struct options *options,
                             struct catalogue *catalogue)
 {
     if (catalogue->problem_count > 0) {
-        tell_problems(options->file, catalogue);
+        tell_problems(options->operand, catalogue);
         print_nothing(options, HF_NOT_SENT, catalogue->item_count);
         return EXIT_BAD_INPUT;
     }
@@ -282,7 +282,7 @@ static int import_catalogue(hf_client *client, const struct options *options,
 int run_item_import(hf_client *client, const struct options *options)
 {
     size_t bytes;
-    char *text = read_file(options->file, &bytes);
+    char *text = read_file(options->operand, &bytes);
     if (!text) {
         print_nothing(options, HF_NOT_SENT, 0);
         return EXIT_BAD_INPUT;

@@ -19,6 +19,8 @@ static int run(hf_client *client, const struct options *options)
         [COMMAND_EXTEND] = run_extend,
         [COMMAND_SHOW] = run_show,
         [COMMAND_STAT] = run_stat,
+        [COMMAND_SNAPSHOT] = run_snapshot,
+        [COMMAND_BACKUP] = run_backup,
     };
     return commands[options->command](client, options);
 }

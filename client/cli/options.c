@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { TIMEOUT_MS = 5000 };
+
 /* ---- commands ---- */
 
 #define ONE(command)  (1u << COMMAND_##command)
@@ -41,7 +43,18 @@ static const struct {
     [COMMAND_EXTEND] = {{"extend"}, NULL, "keep a hold longer", {OPTION_ID, OPTION_UNTIL}},
     [COMMAND_SHOW] = {{"show"}, NULL, "what became of a hold", {OPTION_ID, OPTION_COUNT}},
     [COMMAND_STAT] = {{"stat"}, NULL, "the server's counters", {OPTION_COUNT}},
+    [COMMAND_SNAPSHOT] = {{"snapshot"},
+                          NULL,
+                          "let the server write its state down, for a quick start",
+                          {OPTION_COUNT}},
+    [COMMAND_BACKUP] = {{"backup"},
+                        "DIR",
+                        "copy the state of now into a new data directory",
+                        {OPTION_COUNT}},
 };
+
+/* These are answered when something is on disk. */
+#define LONG_COMMANDS (ONE(SNAPSHOT) | ONE(BACKUP))
 
 static const uint32_t need_item = HOLD_COMMANDS | ITEM_COMMANDS;
 
@@ -151,7 +164,7 @@ static const struct {
     [OPTION_SERVER] = {"server", "HOST:PORT", ALL_COMMANDS, parse_server, "an address",
                        "default: $HOLDFAST_SERVER, or 127.0.0.1:7411"},
     [OPTION_TIMEOUT] = {"timeout", "TIME", ALL_COMMANDS, parse_timeout, VALUE_DURATION_HELP,
-                        "give up after so long; default 5s"},
+                        "give up after so long; default 5s, of snapshot and backup 10m"},
     [OPTION_JSON] = {"json", NULL, ALL_COMMANDS, NULL, NULL,
                      "print JSON; 64-bit ids are strings in it"},
     [OPTION_ITEM] = {"item", "ID", HOLD_COMMANDS | ITEM_COMMANDS, parse_item,
@@ -186,8 +199,8 @@ static const struct {
                        "yes: sell nothing until it is no again"},
     [OPTION_VALIDATE_ONLY] = {"validate-only", NULL, ONE(ITEM_CREATE) | ONE(ITEM_IMPORT), NULL,
                               NULL, "check everything, create nothing"},
-    [OPTION_CORE] = {"core", "N", ONE(STAT) | ONE(PING), parse_core, "the number of a core",
-                     "of one core only"},
+    [OPTION_CORE] = {"core", "N", ONE(STAT) | ONE(PING) | ONE(SNAPSHOT), parse_core,
+                     "the number of a core", "of one core only"},
     [OPTION_STATE_HASH] = {"state-hash", NULL, ONE(STAT), NULL, NULL,
                            "hash the whole state; the server waits meanwhile"},
     [OPTION_HELP] = {"help", NULL, ALL_COMMANDS, NULL, NULL, "print this"},
@@ -249,13 +262,24 @@ static void print_file_help(void)
            "those before are created. Running it again creates what is missing.\n");
 }
 
+static void print_backup_help(void)
+{
+    printf("\n"
+           "DIR must not exist, or be empty. It gets everything that the server holds at this\n"
+           "moment, as a data directory for a server of its own: holdfastd --data DIR opens it.\n"
+           "It has a server id of its own, because what the server does from now on is not in\n"
+           "it. The copy is written to DIR.partial, checked and synced, and then gets its name:\n"
+           "DIR is whole or not there. The server goes on serving meanwhile. When the backup\n"
+           "was interrupted, running it again begins anew.\n");
+}
+
 static void print_exit_codes(void)
 {
     printf("\n"
            "exit codes\n"
            "  0  applied        1  usage, or output failed     2  refused\n"
            "  3  not sent       4  unknown: sent and not answered, repeat it with the same --id\n"
-           "  5  bad input file\n");
+           "  5  bad input file 6  damaged: what the server sent of its state is not whole\n");
 }
 
 static void print_help(void)
@@ -268,6 +292,7 @@ static void print_help(void)
         print_option(option);
     print_values_help();
     print_file_help();
+    print_backup_help();
     print_exit_codes();
 }
 
@@ -282,6 +307,8 @@ static void print_command_help(enum command command)
     print_values_help();
     if (command == COMMAND_ITEM_IMPORT)
         print_file_help();
+    if (command == COMMAND_BACKUP)
+        print_backup_help();
     print_exit_codes();
 }
 
@@ -304,7 +331,6 @@ static void default_options(struct options *options)
     memset(options, 0, sizeof *options);
     const char *server = getenv("HOLDFAST_SERVER");
     options->server = server && *server ? server : "127.0.0.1:7411";
-    options->timeout_ms = 5000;
 }
 
 static bool set_option(struct options *options, enum cli_option option, const char *argument)
@@ -374,7 +400,7 @@ static bool read_command(struct options *options, char **words, int word_count)
         return false;
     }
     if (operand)
-        options->file = words[taken++];
+        options->operand = words[taken++];
     if (taken < word_count) {
         fprintf(stderr, "holdfast: '%s' is not expected here\n", words[taken]);
         return false;
@@ -434,6 +460,9 @@ bool options_parse(struct options *options, int argc, char **argv, int *exit_out
     if (!is_good || !read_command(options, argv + optind, argc - optind) ||
         !options_fit_command(options))
         return fail(exit_out);
+    if (!options->given[OPTION_TIMEOUT])
+        options->timeout_ms =
+            LONG_COMMANDS & 1u << options->command ? HF_SNAPSHOT_DEADLINE_MS : TIMEOUT_MS;
     if (!options->given[OPTION_ITEM] && options->sku)
         options->item_id = hf_key64(options->sku);
     return true;

@@ -16,6 +16,7 @@ enum exit_code {
     EXIT_NOT_SENT = 3,
     EXIT_UNKNOWN = 4,
     EXIT_BAD_INPUT = 5,
+    EXIT_DAMAGED = 6,
 };
 
 enum command {
@@ -31,6 +32,8 @@ enum command {
     COMMAND_EXTEND,
     COMMAND_SHOW,
     COMMAND_STAT,
+    COMMAND_SNAPSHOT,
+    COMMAND_BACKUP,
     COMMAND_COUNT,
 };
 
@@ -63,7 +66,7 @@ enum cli_option {
 struct options {
     enum command command;
     bool given[OPTION_COUNT];
-    const char *file; /* of item import */
+    const char *operand; /* the file of item import, the directory of backup */
     const char *server;
     uint32_t timeout_ms;
     uint64_t item_id;

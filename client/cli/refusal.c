@@ -98,11 +98,29 @@ static void format_differences(const struct refusal *refusal, char text_out[REFU
     }
 }
 
+/* ---- snapshots ---- */
+
+static void format_snapshot(hf_result result, char text_out[REFUSAL_TEXT_BYTES])
+{
+    if (result == HF_RESULT_READ_ONLY)
+        snprintf(text_out, REFUSAL_TEXT_BYTES,
+                 "the server's disk has no room for it or refuses to take it, or the server keeps "
+                 "nothing on disk: its own log says which");
+    else if (result == HF_RESULT_UNKNOWN_SNAPSHOT)
+        snprintf(text_out, REFUSAL_TEXT_BYTES,
+                 "newer ones have replaced it meanwhile: run the backup again; if that does not "
+                 "help, give the server a longer --snapshot-every and --snapshot-after");
+    else
+        snprintf(text_out, REFUSAL_TEXT_BYTES, "%s", hf_result_text(result));
+}
+
 void refusal_format(const struct refusal *refusal, char text_out[REFUSAL_TEXT_BYTES])
 {
     bool creates =
         refusal->command == COMMAND_ITEM_CREATE || refusal->command == COMMAND_ITEM_IMPORT;
-    if (refusal->result == HF_RESULT_INVALID)
+    if (refusal->command == COMMAND_SNAPSHOT || refusal->command == COMMAND_BACKUP)
+        format_snapshot(refusal->result, text_out);
+    else if (refusal->result == HF_RESULT_INVALID)
         format_invalid(refusal, text_out);
     else if (creates && refusal->result == HF_RESULT_ID_CONFLICT)
         format_differences(refusal, text_out);

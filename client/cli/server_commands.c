@@ -58,6 +58,11 @@ static uint64_t half(const uint8_t *bytes)
     return value;
 }
 
+hf_id id_of_bytes(const uint8_t bytes[HF_SERVER_ID_BYTES])
+{
+    return (hf_id){half(bytes), half(bytes + 8)};
+}
+
 int run_ping(hf_client *client, const struct options *options)
 {
     hf_server_info info;
@@ -68,7 +73,7 @@ int run_ping(hf_client *client, const struct options *options)
     if (hf_ping(client, options->core, 0, &ping) != HF_APPLIED)
         return tell_failure(client, ping.outcome, ping.result, ping.error);
     char id[HF_ID_TEXT_BYTES];
-    hf_id_format((hf_id){half(info.server_id), half(info.server_id + 8)}, id);
+    hf_id_format(id_of_bytes(info.server_id), id);
     struct output output;
     output_init(&output, options->given[OPTION_JSON]);
     output_text(&output, "server_id", id);
@@ -80,12 +85,39 @@ int run_ping(hf_client *client, const struct options *options)
     return EXIT_APPLIED;
 }
 
+/* How far a server is that is not ready: "1024 of 4096 MiB (25 %)" to people. */
+static void print_loading(const struct options *options, const hf_stat *stat)
+{
+    struct output output;
+    output_init(&output, options->given[OPTION_JSON]);
+    output_number(&output, "cores", stat->core_count);
+    output_moment(&output, "now_ms", stat->now_ms);
+    if (output.is_json) {
+        output_bool(&output, "loading", true);
+        output_number(&output, "load_bytes", stat->load_bytes);
+        output_number(&output, "load_bytes_done", stat->load_bytes_done);
+    } else {
+        char text[96];
+        uint64_t percent =
+            stat->load_bytes > 0 ? stat->load_bytes_done * 100 / stat->load_bytes : 0;
+        snprintf(text, sizeof text, "%llu of %llu MiB (%llu %%)",
+                 (unsigned long long)stat->load_bytes_done >> 20,
+                 (unsigned long long)stat->load_bytes >> 20, (unsigned long long)percent);
+        output_text(&output, "loading", text);
+    }
+    output_moment(&output, "load_ready_ms", stat->load_ready_ms);
+    output_flush(&output);
+}
+
 int run_stat(hf_client *client, const struct options *options)
 {
     hf_stat stat;
     uint32_t core = options->given[OPTION_CORE] ? options->core : HF_ALL_CORES;
     bool with_hash = options->given[OPTION_STATE_HASH];
-    if (hf_get_stat(client, core, with_hash, 0, &stat) != HF_APPLIED)
+    hf_outcome outcome = hf_get_stat(client, core, with_hash, 0, &stat);
+    if (outcome == HF_REFUSED && stat.result == HF_RESULT_LOADING)
+        print_loading(options, &stat);
+    if (outcome != HF_APPLIED)
         return tell_failure(client, stat.outcome, stat.result, stat.error);
     struct output output;
     output_init(&output, options->given[OPTION_JSON]);
@@ -93,6 +125,8 @@ int run_stat(hf_client *client, const struct options *options)
         output_number(&output, "core", stat.core);
     output_number(&output, "cores", stat.core_count);
     output_moment(&output, "now_ms", stat.now_ms);
+    if (output.is_json)
+        output_bool(&output, "loading", false);
     output_duration(&output, "uptime_ms", stat.uptime_ms);
     output_number(&output, "items", stat.items);
     output_number(&output, "reservations", stat.reservations);
@@ -117,6 +151,11 @@ int run_stat(hf_client *client, const struct options *options)
     output_number(&output, "log_bytes", stat.log_bytes);
     output_number(&output, "log_last_lsn", stat.log_last_lsn);
     output_number(&output, "log_durable_lsn", stat.log_durable_lsn);
+    output_number(&output, "snapshots", stat.snapshots);
+    output_number(&output, "snapshot_lsn", stat.snapshot_lsn);
+    output_moment(&output, "snapshot_taken_ms", stat.snapshot_taken_ms);
+    output_number(&output, "log_bytes_behind", stat.log_bytes_behind);
+    output_bool(&output, "lacks_space", stat.lacks_space);
     output_number(&output, "expiries", stat.expiries);
     output_duration(&output, "expiry_late_max_ms", stat.expiry_late_ms_max);
     if (with_hash)

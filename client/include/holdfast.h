@@ -68,7 +68,23 @@
  * is answered HF_NOT_SENT, one that was sent HF_UNKNOWN.
  *
  * Times named in requests and replies (expires_ms, opens_at_ms, ...) are milliseconds since 1970
- * (UTC) on the clock of the server. */
+ * (UTC) on the clock of the server.
+ *
+ * A SERVER THAT CAN'T
+ *
+ * LOADING     A server that was just started reads its log before it serves. Calls wait for that,
+ *             as for a connection: the library asks again by itself, about when the server said
+ *             that it would be ready, and once a second at least. A call whose deadline passes
+ *             meanwhile is HF_REFUSED with HF_RESULT_LOADING. With hf_options.fail_fast each is so
+ *             at once. hf_ping() is answered all the same, and hf_get_stat() at once with how far
+ *             loading has come. So a program that repeats what is HF_UNKNOWN, with a deadline
+ *             longer than a restart takes, does not notice a restart but by the time it takes.
+ * READ_ONLY   The server's disk has no room for what would have to be recorded. It is a refusal,
+ *             told at once: nothing was done. New holds are refused first, and confirming and
+ *             cancelling go on for as long as there is any room; reading always does. The server
+ *             goes on by itself when somebody has made room.
+ * OVERLOADED  A queue inside the server is full. It is a refusal, told at once: try again after a
+ *             pause. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -118,12 +134,13 @@ typedef enum hf_result {
     HF_RESULT_RATE_LIMITED = 17,
     HF_RESULT_OVERLOADED = 18, /* nothing was done, try again after a pause */
     HF_RESULT_TICKET = 19,
-    HF_RESULT_CAPACITY = 20, /* a table of the server is full */
-    HF_RESULT_READ_ONLY = 21,
+    HF_RESULT_CAPACITY = 20,  /* a table of the server is full */
+    HF_RESULT_READ_ONLY = 21, /* the disk is full, nothing was done */
     HF_RESULT_DEADLINE = 22,
-    HF_RESULT_LOADING = 23,
+    HF_RESULT_LOADING = 23, /* the server was not ready before the deadline, nothing was done */
     HF_RESULT_UNAUTHENTICATED = 24,
-    HF_RESULT_FORBIDDEN = 25
+    HF_RESULT_FORBIDDEN = 25,
+    HF_RESULT_UNKNOWN_SNAPSHOT = 26 /* only from hf_snapshot_read() */
 } hf_result;
 
 /* Why a request was not sent or not answered, or a function of this library refused. */
@@ -177,7 +194,9 @@ enum {
     HF_SKU_BYTES_MAX = 64, /* without the closing NUL */
     HF_ID_TEXT_BYTES = 33, /* 32 hex digits and the closing NUL */
     HF_SERVER_ID_BYTES = 16,
-    HF_CORE_COUNT_MAX = 64 /* of a server */
+    HF_CORE_COUNT_MAX = 64,          /* of a server */
+    HF_SNAPSHOT_PIECE_BYTES = 65536, /* of hf_snapshot_read() */
+    HF_SNAPSHOT_DEADLINE_MS = 600000 /* of hf_snapshot(), when none is named */
 };
 
 #define HF_UNLIMITED (-1) /* stock or available: there is no limit */
@@ -252,7 +271,8 @@ typedef struct hf_options {
     uint32_t in_flight_max;
 
     /* While there is no connection: true answers HF_NOT_SENT at once, false lets calls wait for
-     * one until their deadline. Default false. */
+     * one until their deadline. Likewise while the server is loading: true answers HF_REFUSED with
+     * HF_RESULT_LOADING at once. Default false. */
     bool fail_fast;
 
     /* Send again, until the deadline, what was under way on a connection that broke. What is sent
@@ -553,12 +573,80 @@ typedef struct hf_stat {
     uint64_t expiries;
     uint64_t expiry_late_ms_max; /* how late after the deadline a hold was ended at worst */
     uint64_t state_hash;         /* 0 unless asked for */
+    /* with HF_RESULT_LOADING, and then only these, the core, the number of cores and the time */
+    uint64_t load_bytes;      /* to be read, of snapshots and logs */
+    uint64_t load_bytes_done; /* of them were read */
+    uint64_t load_ready_ms;   /* when it will be done, as far as can be told; 0 = not yet known */
+    /* of the newest snapshot, 0 when there is none */
+    uint64_t snapshot_lsn;      /* of the last record that is in it; the largest of the cores */
+    uint64_t snapshot_taken_ms; /* the earliest of the cores, 0 when one has none */
+    uint64_t snapshots;         /* taken since the start */
+    uint64_t log_bytes_behind;  /* of the log behind the newest one, which a restart would read */
+    bool lacks_space;           /* the disk is full: HF_RESULT_READ_ONLY, or soon */
 } hf_stat;
 
 /* Counters of one core, or with HF_ALL_CORES their sum over all. The state hash holds each core
- * up for as long as it takes to walk its whole state. */
+ * up for as long as it takes to walk its whole state. While the server is loading the outcome is
+ * HF_REFUSED with HF_RESULT_LOADING, at once, and stat_out tells how far it has come; with
+ * HF_ALL_CORES that is so as long as one core is loading. */
 HF_API hf_outcome hf_get_stat(hf_client *client, uint32_t core, bool with_state_hash,
                               uint32_t deadline_ms, hf_stat *stat_out);
+
+/* ---------------------------------------------------------------------------------------------
+ * Snapshots
+ * ------------------------------------------------------------------------------------------- */
+
+/* What one core has written down of its state. docs/log-format.md tells what is in the file. */
+typedef struct hf_core_snapshot {
+    hf_outcome outcome;
+    hf_result result;
+    hf_error error;
+    uint32_t core;
+    uint64_t lsn;   /* of the last record that is in it, which names it */
+    uint64_t bytes; /* of its file; 0 when the file is older than the server's last start */
+    uint64_t items;
+    uint64_t reservations;
+    uint64_t buyers; /* pairs of a buyer and an item */
+    uint64_t state_hash;
+    uint64_t took_ms; /* until the answer came */
+} hf_core_snapshot;
+
+typedef struct hf_snapshot_reply {
+    /* HF_APPLIED when all were taken, else the worst of them: of the first core that has it */
+    hf_outcome outcome;
+    hf_result result;
+    hf_error error;
+    uint32_t core_count; /* 1, or that of the server, or 0 when that is not known */
+    hf_core_snapshot cores[HF_CORE_COUNT_MAX];
+} hf_snapshot_reply;
+
+/* Lets a core, or with HF_ALL_CORES each of them, all at the same time, write a snapshot of what
+ * it has done until now, and waits until it is on disk; the slowest core decides. A core that has
+ * changed nothing since its newest snapshot tells of that one. It takes seconds to minutes,
+ * by the size of the state, and holds nobody up: 0 for `deadline_ms` is HF_SNAPSHOT_DEADLINE_MS
+ * here, whatever the options say. HF_UNKNOWN is no harm, ask again.
+ * HF_RESULT_READ_ONLY: the disk has no room for it or refuses to take it, the server's own log
+ * says more; or the server keeps nothing on disk (--durability off). */
+HF_API hf_outcome hf_snapshot(hf_client *client, uint32_t core, uint32_t deadline_ms,
+                              hf_snapshot_reply *reply_out);
+
+typedef struct hf_snapshot_piece {
+    hf_outcome outcome;
+    hf_result result;
+    hf_error error;
+    uint32_t bytes;      /* written to data_out: a multiple of 4096; 0 at the end of the file */
+    uint64_t file_bytes; /* of the whole file */
+} hf_snapshot_piece;
+
+/* Reads the piece at `offset`, a multiple of 4096, of a core's snapshot into `data_out`, which has
+ * room for HF_SNAPSHOT_PIECE_BYTES. The next piece is at `offset` + bytes. The server keeps a
+ * snapshot for a minute after each piece that is read of it; it keeps one for each core so.
+ * HF_RESULT_UNKNOWN_SNAPSHOT: there is none of this LSN, or not any more.
+ * HF_RESULT_OVERLOADED: the core is reading another piece, it reads one at a time.
+ * HF_RESULT_READ_ONLY: its disk does not give it. */
+HF_API hf_outcome hf_snapshot_read(hf_client *client, uint32_t core, uint64_t lsn, uint64_t offset,
+                                   uint32_t deadline_ms, void *data_out,
+                                   hf_snapshot_piece *piece_out);
 
 #ifdef __cplusplus
 }

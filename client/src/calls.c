@@ -307,6 +307,26 @@ static void raise_to(uint64_t *largest, uint64_t value)
         *largest = value;
 }
 
+static bool is_loading(const hf_stat *stat)
+{
+    return stat->outcome == HF_REFUSED && stat->result == HF_RESULT_LOADING;
+}
+
+/* When all will be ready: 0, not known, if one can't tell. A core that is ready has no say. */
+static void add_load(hf_stat *sum, const hf_stat *stat)
+{
+    bool knows = sum->load_ready_ms > 0 && stat->load_ready_ms > 0;
+    if (!is_loading(stat))
+        return;
+    if (!is_loading(sum) || (knows && stat->load_ready_ms > sum->load_ready_ms) ||
+        stat->load_ready_ms == 0)
+        sum->load_ready_ms = stat->load_ready_ms;
+    sum->outcome = stat->outcome;
+    sum->result = stat->result;
+    sum->load_bytes += stat->load_bytes;
+    sum->load_bytes_done += stat->load_bytes_done;
+}
+
 static void add_stat(hf_stat *sum, const hf_stat *stat)
 {
     raise_to(&sum->now_ms, stat->now_ms);
@@ -337,6 +357,20 @@ static void add_stat(hf_stat *sum, const hf_stat *stat)
     sum->expiries += stat->expiries;
     raise_to(&sum->expiry_late_ms_max, stat->expiry_late_ms_max);
     sum->state_hash += stat->state_hash;
+    raise_to(&sum->snapshot_lsn, stat->snapshot_lsn);
+    if (stat->snapshot_taken_ms < sum->snapshot_taken_ms)
+        sum->snapshot_taken_ms = stat->snapshot_taken_ms;
+    sum->snapshots += stat->snapshots;
+    sum->log_bytes_behind += stat->log_bytes_behind;
+    sum->lacks_space |= stat->lacks_space;
+    add_load(sum, stat);
+}
+
+/* What is left of the time until then; a call needs some. */
+static uint32_t left_ms(uint64_t until_ms)
+{
+    uint64_t now_ms = monotonic_ms();
+    return now_ms < until_ms ? (uint32_t)(until_ms - now_ms) : 1;
 }
 
 hf_outcome hf_get_stat(hf_client *client, uint32_t core, bool with_state_hash, uint32_t deadline_ms,
@@ -345,18 +379,124 @@ hf_outcome hf_get_stat(hf_client *client, uint32_t core, bool with_state_hash, u
     if (core != HF_ALL_CORES)
         return stat_core(client, core, with_state_hash, deadline_ms, stat_out);
     uint64_t until_ms = deadline_at(client, deadline_ms);
-    if (stat_core(client, 0, with_state_hash, deadline_ms, stat_out) != HF_APPLIED)
+    if (stat_core(client, 0, with_state_hash, deadline_ms, stat_out) != HF_APPLIED &&
+        !is_loading(stat_out))
         return stat_out->outcome;
     stat_out->core = HF_ALL_CORES;
     for (uint32_t i = 1; i < stat_out->core_count; i++) {
         hf_stat stat;
-        uint64_t now_ms = monotonic_ms();
-        uint32_t left_ms = now_ms < until_ms ? (uint32_t)(until_ms - now_ms) : 1;
-        if (stat_core(client, i, with_state_hash, left_ms, &stat) != HF_APPLIED) {
+        if (stat_core(client, i, with_state_hash, left_ms(until_ms), &stat) != HF_APPLIED &&
+            !is_loading(&stat)) {
             *stat_out = stat;
             return stat_out->outcome;
         }
         add_stat(stat_out, &stat);
     }
-    return HF_APPLIED;
+    return stat_out->outcome;
+}
+
+/* ---- snapshots ---- */
+
+/* Snapshots are asked for together: each call writes its own answer, and all post the same
+ * semaphore. */
+struct snapshot_waiter {
+    uint64_t began_ms;
+    hf_core_snapshot *snapshot_out;
+    sem_t *done;
+};
+
+static void wake_snapshot(const hf_core_snapshot *snapshot, void *context)
+{
+    const struct snapshot_waiter *waiter = context;
+    uint32_t core = waiter->snapshot_out->core;
+    *waiter->snapshot_out = *snapshot;
+    waiter->snapshot_out->core = core;
+    waiter->snapshot_out->took_ms = monotonic_ms() - waiter->began_ms;
+    sem_post(waiter->done);
+}
+
+/* False when it could not be started; then its answer stands there already. */
+static bool start_snapshot(hf_client *client, struct snapshot_waiter *waiter, uint32_t deadline_ms)
+{
+    struct call_snapshot request = {.core = waiter->snapshot_out->core};
+    struct start start = {
+        .op = CALL_SNAPSHOT,
+        .deadline_ms = deadline_ms,
+        .waits_for_room = true,
+        .callback.snapshot = wake_snapshot,
+        .context = waiter,
+    };
+    hf_error error = start_call(client, &start, &request, sizeof request);
+    if (error == HF_ERROR_NONE)
+        return true;
+    waiter->snapshot_out->outcome = HF_NOT_SENT;
+    waiter->snapshot_out->error = error;
+    return false;
+}
+
+static void wait_snapshots(hf_client *client, uint64_t until_ms, hf_snapshot_reply *reply)
+{
+    struct snapshot_waiter waiters[HF_CORE_COUNT_MAX];
+    uint32_t started = 0;
+    sem_t done;
+    sem_init(&done, 0, 0);
+    for (uint32_t i = 0; i < reply->core_count; i++) {
+        waiters[i] = (struct snapshot_waiter){monotonic_ms(), &reply->cores[i], &done};
+        started += start_snapshot(client, &waiters[i], left_ms(until_ms));
+    }
+    while (started > 0) {
+        if (sem_wait(&done) == 0)
+            started--;
+    }
+    sem_destroy(&done);
+}
+
+static void set_worst(hf_snapshot_reply *reply)
+{
+    for (uint32_t i = 0; i < reply->core_count; i++) {
+        const hf_core_snapshot *snapshot = &reply->cores[i];
+        if (snapshot->outcome <= reply->outcome)
+            continue;
+        reply->outcome = snapshot->outcome;
+        reply->result = snapshot->result;
+        reply->error = snapshot->error;
+    }
+}
+
+hf_outcome hf_snapshot(hf_client *client, uint32_t core, uint32_t deadline_ms,
+                       hf_snapshot_reply *reply_out)
+{
+    uint64_t until_ms = monotonic_ms() + (deadline_ms > 0 ? deadline_ms : HF_SNAPSHOT_DEADLINE_MS);
+    memset(reply_out, 0, sizeof *reply_out);
+    hf_server_info info = {.core_count = 1};
+    if (core == HF_ALL_CORES)
+        hf_get_server_info(client, left_ms(until_ms), &info);
+    else if (client_is_own_thread(client))
+        info = (hf_server_info){.outcome = HF_NOT_SENT, .error = HF_ERROR_IN_CALLBACK};
+    reply_out->outcome = info.outcome;
+    reply_out->result = info.result;
+    reply_out->error = info.error;
+    if (info.outcome != HF_APPLIED)
+        return info.outcome;
+    reply_out->core_count = info.core_count;
+    for (uint32_t i = 0; i < info.core_count; i++)
+        reply_out->cores[i].core = core == HF_ALL_CORES ? i : core;
+    wait_snapshots(client, until_ms, reply_out);
+    reply_out->result = HF_RESULT_OK;
+    set_worst(reply_out);
+    return reply_out->outcome;
+}
+
+static void wake_piece(const hf_snapshot_piece *piece, void *context)
+{
+    wake(context, piece, sizeof *piece);
+}
+
+hf_outcome hf_snapshot_read(hf_client *client, uint32_t core, uint64_t lsn, uint64_t offset,
+                            uint32_t deadline_ms, void *data_out, hf_snapshot_piece *piece_out)
+{
+    struct call_snapshot request = {core, lsn, offset, data_out};
+    struct start start = {
+        .op = CALL_SNAPSHOT_READ, .deadline_ms = deadline_ms, .callback.piece = wake_piece};
+    return wait_call(client, &start, &request, sizeof request, piece_out, sizeof *piece_out);
 }

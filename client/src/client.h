@@ -28,7 +28,8 @@ enum {
     CLIENT_TROUBLE_BYTES = 256,
     CLIENT_NAME_BYTES_MAX = 64,
     CONNECTION_SILENCE_MS_MAX = 10000, /* waiting for answers and hearing nothing */
-    CONNECTION_PAUSE_MS_MIN = 10,      /* between attempts to connect: doubles up to the maximum */
+    CONNECTION_PAUSE_MS_MIN = 10,      /* between attempts, to connect or to find the server ready:
+                                          doubles up to the maximum */
     CONNECTION_PAUSE_MS_MAX = 1000,
     CONNECTION_OUT_BYTES = 512 * 1024,
     CONNECTION_IN_BYTES = FRAME_HEADER_BYTES + FRAME_BODY_BYTES_MAX,
@@ -47,15 +48,23 @@ enum call_op {
     CALL_ITEM_UPDATE,
     CALL_ITEM_GET,
     CALL_ITEM_LIST,
-    CALL_PING,
+    CALL_SNAPSHOT,
+    CALL_SNAPSHOT_READ,
+    CALL_PING, /* these two are answered by a server that is still loading, too */
     CALL_STAT,
 };
 
-enum { CALL_QUEUE_COUNT = CALL_ROW_OP_COUNT + 1 /* and one for all others */ };
+enum {
+    CALL_QUEUE_OTHERS = CALL_ROW_OP_COUNT,
+    CALL_QUEUE_QUESTIONS, /* what need not wait until the server is ready */
+    CALL_QUEUE_COUNT,
+};
 
 static inline uint32_t call_queue_index(enum call_op op)
 {
-    return op < CALL_ROW_OP_COUNT ? (uint32_t)op : CALL_ROW_OP_COUNT;
+    if (op < CALL_ROW_OP_COUNT)
+        return (uint32_t)op;
+    return op < CALL_PING ? CALL_QUEUE_OTHERS : CALL_QUEUE_QUESTIONS;
 }
 
 /* One row of any of the five kinds. */
@@ -88,11 +97,20 @@ struct call_stat {
     bool with_state_hash;
 };
 
+struct call_snapshot {
+    uint32_t core;
+    uint64_t lsn;
+    uint64_t offset;
+    uint8_t *data_out; /* HF_SNAPSHOT_PIECE_BYTES; the caller's, who waits until the call is
+                          completed */
+};
+
 union call_request {
     struct call_row row;
     struct call_item item;
     struct call_list list;
     struct call_stat stat; /* ping too */
+    struct call_snapshot snapshot;
 };
 
 /* Every reply begins with these three. */
@@ -109,8 +127,12 @@ union call_reply {
     hf_item_page page;
     hf_ping_reply ping;
     hf_stat stat;
+    hf_core_snapshot snapshot;
+    hf_snapshot_piece piece;
 };
 
+typedef void (*call_snapshot_fn)(const hf_core_snapshot *snapshot, void *context);
+typedef void (*call_piece_fn)(const hf_snapshot_piece *piece, void *context);
 typedef void (*call_stat_fn)(const hf_stat *stat, void *context);
 typedef void (*call_page_fn)(const hf_item_page *page, void *context);
 typedef void (*call_ping_fn)(const hf_ping_reply *reply, void *context);
@@ -122,6 +144,8 @@ union call_callback {
     call_page_fn page;
     call_ping_fn ping;
     call_stat_fn stat;
+    call_snapshot_fn snapshot;
+    call_piece_fn piece;
 };
 
 struct flight;
@@ -158,6 +182,7 @@ enum connection_state {
     CONNECTION_GREETING,
     CONNECTION_DRAINING, /* the server is going away: wait for answers, send nothing new */
     CONNECTION_READY,
+    CONNECTION_LOADING, /* the server is: hold back what it can't do yet, until the timer */
 };
 
 struct connection {
@@ -168,7 +193,10 @@ struct connection {
     bool wants_writable;
     bool was_useful; /* something besides the greeting was answered */
     uint32_t address_index;
-    uint32_t pause_ms; /* before the next attempt if this one fails */
+    uint32_t pause_ms;      /* before the next attempt if this one fails */
+    uint32_t load_pause_ms; /* before the next question whether the server is ready */
+    uint64_t greeted_ms;    /* when the server told its clock, and what it told */
+    uint64_t greeted_server_ms;
     uint64_t timer_ms; /* UINT64_MAX = none */
     uint64_t heard_ms; /* when bytes last arrived */
     hf_error failure;  /* why the last attempt to connect failed; none once it succeeded */
@@ -280,6 +308,11 @@ void connection_on_event(struct connection *connection, uint32_t epoll_events);
 void connection_on_timer(struct connection *connection);
 void connection_queue(struct connection *connection, struct call *call);
 
+/* The server has no answer to this call of one of its flights before it is ready, which is at
+ * `ready_ms` of its clock, 0 if that is not known. True: the call waits and is sent again. False:
+ * it is to be answered. */
+bool connection_put_off(struct connection *connection, struct call *call, uint64_t ready_ms);
+
 /* Sends what is queued, as far as the socket takes it. */
 void connection_flush(struct connection *connection);
 
@@ -302,6 +335,9 @@ uint32_t encode_rows_fitting(uint32_t body_bytes_max);
 size_t encode_hello(const struct connection *connection, uint8_t *frame, size_t frame_bytes_max);
 
 /* decode.c */
+
+/* What a result means for a call. */
+struct call_answer decode_answer(const struct call *call, int result);
 
 /* Answers the calls of a flight with the reply that came for it. False when the bytes are not such
  * a reply: then no call was answered. */

@@ -11,10 +11,14 @@
 
 /* The life of a connection:
  *
- *     PAUSED ──timer──> CONNECTING ──writable──> GREETING ──Hello answered──> READY
+ *     PAUSED ──timer──> CONNECTING ──writable──> GREETING ──Hello answered──> READY <──> LOADING
  *        ^                  │ failed                │ refused                   │ GoAway
  *        ├──────────────────┴───────────────────────┘                           v
  *        └───────────────────────────lost, or nothing is awaited any more── DRAINING
+ *
+ * A server that is still loading answers so at once, and says when it will be ready, as far as it
+ * can tell. Calls that were put off so go back to their queues, and all queues but that of the
+ * questions wait: until the time that was said, for a second at most, since it is only an estimate.
  *
  * Two ways to fail: an attempt that fails tries the next address and pauses when all were tried; a
  * connection that is lost gives back what it had queued and in flight, and pauses too, for less if
@@ -34,6 +38,7 @@ void connection_init(struct connection *connection, hf_client *client, uint32_t 
     connection->fd = -1;
     connection->timer_ms = UINT64_MAX;
     connection->pause_ms = CONNECTION_PAUSE_MS_MIN;
+    connection->load_pause_ms = CONNECTION_PAUSE_MS_MIN;
     for (uint32_t i = 0; i < CALL_QUEUE_COUNT; i++)
         list_init(&connection->queues[i]);
     list_init(&connection->flights);
@@ -277,12 +282,61 @@ void connection_check_silence(struct connection *connection, const struct flight
 
 void connection_on_timer(struct connection *connection)
 {
-    if (connection->state == CONNECTION_PAUSED)
+    switch (connection->state) {
+    case CONNECTION_PAUSED:
         begin_attempt(connection);
-    else
-        fail_attempt(connection, HF_ERROR_CONNECT,
-                     connection->state == CONNECTION_CONNECTING ? "connecting timed out"
-                                                                : "no answer to the greeting");
+        break;
+    case CONNECTION_CONNECTING:
+        fail_attempt(connection, HF_ERROR_CONNECT, "connecting timed out");
+        break;
+    case CONNECTION_GREETING:
+        fail_attempt(connection, HF_ERROR_CONNECT, "no answer to the greeting");
+        break;
+    case CONNECTION_LOADING:
+        connection->state = CONNECTION_READY; /* and asks again, with all that waits */
+        connection->timer_ms = UINT64_MAX;
+        break;
+    case CONNECTION_UNUSED:
+    case CONNECTION_DRAINING:
+    case CONNECTION_READY:
+        break; /* they have no timer */
+    }
+}
+
+/* ---- a server that is loading ---- */
+
+/* Until it is ready by its own account, or some time when it can't tell; a little longer by chance,
+ * so that not all clients come in the same moment. */
+static uint64_t load_pause_ms(struct connection *connection, uint64_t ready_ms)
+{
+    hf_client *client = connection->client;
+    uint64_t server_ms = connection->greeted_server_ms + (client->now_ms - connection->greeted_ms);
+    uint64_t pause_ms = ready_ms > server_ms ? ready_ms - server_ms : connection->load_pause_ms;
+    if (ready_ms <= server_ms)
+        connection->load_pause_ms *= 2;
+    if (pause_ms > CONNECTION_PAUSE_MS_MAX)
+        pause_ms = CONNECTION_PAUSE_MS_MAX;
+    if (connection->load_pause_ms > CONNECTION_PAUSE_MS_MAX)
+        connection->load_pause_ms = CONNECTION_PAUSE_MS_MAX;
+    return pause_ms + loop_random(client) % (pause_ms / 4 + CONNECTION_PAUSE_MS_MIN);
+}
+
+static void pause_for_loading(struct connection *connection, uint64_t ready_ms)
+{
+    connection->state = CONNECTION_LOADING;
+    connection->timer_ms = connection->client->now_ms + load_pause_ms(connection, ready_ms);
+}
+
+bool connection_put_off(struct connection *connection, struct call *call, uint64_t ready_ms)
+{
+    if (connection->client->options.fail_fast)
+        return false;
+    call->flight = NULL;
+    connection->calls_in_flight--;
+    connection_queue(connection, call);
+    if (connection->state == CONNECTION_READY)
+        pause_for_loading(connection, ready_ms);
+    return true;
 }
 
 /* ---- sending ---- */
@@ -320,6 +374,7 @@ void connection_flush(struct connection *connection)
             send_out(connection);
         break;
     case CONNECTION_READY:
+    case CONNECTION_LOADING:
         while (send_out(connection)) {
             encode_queued(connection);
             if (connection->out_used == 0)
@@ -394,6 +449,9 @@ static bool on_greeted(struct connection *connection, const struct frame_header 
     client_set_info(client, &info);
     set_limits(connection, &info);
     connection->state = CONNECTION_READY;
+    connection->load_pause_ms = CONNECTION_PAUSE_MS_MIN;
+    connection->greeted_ms = client->now_ms;
+    connection->greeted_server_ms = info.now_ms;
     connection->failure = HF_ERROR_NONE;
     connection->timer_ms = UINT64_MAX;
     if (is_other_server)
@@ -457,6 +515,7 @@ static bool on_frame(struct connection *connection, const struct frame_header *h
         return on_greeted(connection, header, body);
     if (header->type == FRAME_GO_AWAY) {
         connection->state = CONNECTION_DRAINING;
+        connection->timer_ms = UINT64_MAX;
         return true;
     }
     if (header->type == FRAME_ERROR)

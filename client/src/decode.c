@@ -3,11 +3,14 @@
 #include <holdfast/v1/item.pb-c.h>
 #include <holdfast/v1/reservation.pb-c.h>
 #include <holdfast/v1/session.pb-c.h>
+#include <holdfast/v1/snapshot.pb-c.h>
 #include <stdio.h>
 #include <string.h>
 
 /* Frames to replies. What the server sends is checked like any bytes from outside: a reply that is
- * not what its flight waits for is refused as a whole, before any call is answered. */
+ * not what its flight waits for is refused as a whole, before any call is answered. Calls that a
+ * loading server has put off are not answered, they wait for it: but for Stat, which is how to ask
+ * for its progress. */
 
 enum { BODY_BYTES_MIN = 1024 };
 
@@ -24,6 +27,8 @@ static const void *decode(hf_client *client, const struct frame_header *header, 
  * an item may have been changed after it was created, which makes the repeat a conflict. */
 static bool is_conclusive(const struct call *call, hf_result result)
 {
+    if (call->op == CALL_STAT || call->op == CALL_SNAPSHOT_READ)
+        return true; /* they do nothing, so nothing is in doubt */
     if (call->may_come_late)
         return false;
     if (call->op == CALL_ITEM_CREATE && result == HF_RESULT_ID_CONFLICT)
@@ -31,7 +36,7 @@ static bool is_conclusive(const struct call *call, hf_result result)
     return result <= HF_RESULT_ALREADY_CONFIRMED || result == HF_RESULT_CAPACITY;
 }
 
-static struct call_answer answer_of(const struct call *call, int result)
+struct call_answer decode_answer(const struct call *call, int result)
 {
     struct call_answer answer = {HF_REFUSED, (hf_result)result, HF_ERROR_NONE};
     if (result == HF_RESULT_OK || result == HF_RESULT_DUPLICATE) {
@@ -46,7 +51,13 @@ static struct call_answer answer_of(const struct call *call, int result)
 static void set_answer(union call_reply *reply, const struct call *call, int result)
 {
     memset(reply, 0, sizeof *reply);
-    reply->answer = answer_of(call, result);
+    reply->answer = decode_answer(call, result);
+}
+
+/* True when the call was put off and is in a queue again. */
+static bool is_put_off(struct flight *flight, struct call *call, int result, uint64_t ready_ms)
+{
+    return result == HF_RESULT_LOADING && connection_put_off(flight->connection, call, ready_ms);
 }
 
 /* ---- reservations ---- */
@@ -60,6 +71,8 @@ static bool decode_single(hf_client *client, struct flight *flight,
     if (!link)
         return true; /* it gave up at its deadline */
     struct call *call = list_entry(link, struct call, link);
+    if (is_put_off(flight, call, (int)message->result, message->expires_ms))
+        return true;
     union call_reply reply;
     set_answer(&reply, call, (int)message->result);
     hf_reply *row = &reply.row;
@@ -108,12 +121,15 @@ static bool batch_is_valid(const Holdfast__V1__ReservationBatchResponse *batch, 
 #define COLUMN(batch, name, row)                                                                   \
     ((batch)->n_##name > 1 ? (batch)->name[row] : (batch)->n_##name == 1 ? (batch)->name[0] : 0)
 
-static void complete_row(hf_client *client, struct call *call,
+static void complete_row(hf_client *client, struct flight *flight, struct call *call,
                          const Holdfast__V1__ReservationBatchResponse *batch)
 {
     uint32_t i = call->row;
+    int result = (int)COLUMN(batch, result, i);
+    if (is_put_off(flight, call, result, COLUMN(batch, expires_ms, i)))
+        return;
     union call_reply reply;
-    set_answer(&reply, call, (int)COLUMN(batch, result, i));
+    set_answer(&reply, call, result);
     hf_reply *row = &reply.row;
     row->is_repeat = row->result == HF_RESULT_DUPLICATE;
     row->state = (hf_state)COLUMN(batch, state, i);
@@ -136,7 +152,7 @@ static bool decode_batch(hf_client *client, struct flight *flight,
         return false;
     struct list *link;
     while ((link = list_pop_head(&flight->calls)))
-        complete_row(client, list_entry(link, struct call, link), batch);
+        complete_row(client, flight, list_entry(link, struct call, link), batch);
     return true;
 }
 
@@ -177,6 +193,8 @@ static bool decode_item(hf_client *client, struct flight *flight,
     if (!link)
         return true;
     struct call *call = list_entry(link, struct call, link);
+    if (is_put_off(flight, call, (int)message->result, 0))
+        return true;
     union call_reply reply;
     set_answer(&reply, call, (int)message->result);
     reply.item.is_repeat = reply.item.result == HF_RESULT_DUPLICATE;
@@ -209,6 +227,9 @@ static bool decode_page(hf_client *client, struct flight *flight,
     struct call *call = list_entry(flight->calls.next, struct call, link);
     if (!page_is_valid(call, message))
         return false;
+    list_remove(&call->link);
+    if (is_put_off(flight, call, (int)message->result, 0))
+        return true;
     const struct call_list *list = &call->request.list;
     for (size_t i = 0; i < message->n_items; i++)
         copy_item(&list->items_out[i], message->items[i]);
@@ -278,6 +299,61 @@ static bool decode_stat(hf_client *client, struct flight *flight,
     stat->expiries = message->expiries;
     stat->expiry_late_ms_max = message->expiry_late_ms_max;
     stat->state_hash = message->state_hash;
+    stat->load_bytes = message->load_bytes;
+    stat->load_bytes_done = message->load_bytes_done;
+    stat->load_ready_ms = message->load_ready_ms;
+    stat->snapshot_lsn = message->snapshot_lsn;
+    stat->snapshot_taken_ms = message->snapshot_taken_ms;
+    stat->snapshots = message->snapshots;
+    stat->log_bytes_behind = message->log_bytes_behind;
+    stat->lacks_space = message->lacks_space;
+    loop_complete(client, call, &reply);
+    return true;
+}
+
+/* ---- snapshots ---- */
+
+static bool decode_snapshot(hf_client *client, struct flight *flight,
+                            const Holdfast__V1__SnapshotResponse *message)
+{
+    if (message->result == HOLDFAST__V1__RESULT__RESULT_UNSPECIFIED)
+        return false;
+    struct list *link = list_pop_head(&flight->calls);
+    if (!link)
+        return true;
+    struct call *call = list_entry(link, struct call, link);
+    if (is_put_off(flight, call, (int)message->result, 0))
+        return true;
+    union call_reply reply;
+    set_answer(&reply, call, (int)message->result);
+    reply.snapshot.lsn = message->lsn;
+    reply.snapshot.bytes = message->bytes;
+    reply.snapshot.items = message->items;
+    reply.snapshot.reservations = message->reservations;
+    reply.snapshot.buyers = message->buyers;
+    reply.snapshot.state_hash = message->state_hash;
+    loop_complete(client, call, &reply);
+    return true;
+}
+
+static bool decode_piece(hf_client *client, struct flight *flight,
+                         const Holdfast__V1__SnapshotReadResponse *message)
+{
+    if (message->result == HOLDFAST__V1__RESULT__RESULT_UNSPECIFIED ||
+        message->data.len > HF_SNAPSHOT_PIECE_BYTES)
+        return false;
+    struct list *link = list_pop_head(&flight->calls);
+    if (!link)
+        return true;
+    struct call *call = list_entry(link, struct call, link);
+    if (is_put_off(flight, call, (int)message->result, 0))
+        return true;
+    union call_reply reply;
+    set_answer(&reply, call, (int)message->result);
+    reply.piece.file_bytes = message->file_bytes;
+    reply.piece.bytes = (uint32_t)message->data.len;
+    if (message->data.len > 0)
+        memcpy(call->request.snapshot.data_out, message->data.data, message->data.len);
     loop_complete(client, call, &reply);
     return true;
 }
@@ -307,6 +383,10 @@ bool decode_reply(hf_client *client, struct flight *flight, const struct frame_h
         return decode_ping(client, flight, message);
     case FRAME_STAT:
         return decode_stat(client, flight, message);
+    case FRAME_SNAPSHOT:
+        return decode_snapshot(client, flight, message);
+    case FRAME_SNAPSHOT_READ:
+        return decode_piece(client, flight, message);
     default:
         return decode_batch(client, flight, message);
     }

@@ -3,6 +3,7 @@
 #include <holdfast/v1/item.pb-c.h>
 #include <holdfast/v1/reservation.pb-c.h>
 #include <holdfast/v1/session.pb-c.h>
+#include <holdfast/v1/snapshot.pb-c.h>
 #include <string.h>
 
 /* Calls to frames. Rows of one kind that wait together become the columns of one frame; a row alone
@@ -274,6 +275,22 @@ static void encode_stat(struct frame_writer *writer, const struct call_stat *sta
     write_frame(writer, FRAME_STAT, &message.base);
 }
 
+static void encode_snapshot(struct frame_writer *writer, const struct call_snapshot *snapshot)
+{
+    Holdfast__V1__SnapshotRequest message = HOLDFAST__V1__SNAPSHOT_REQUEST__INIT;
+    message.core = snapshot->core;
+    write_frame(writer, FRAME_SNAPSHOT, &message.base);
+}
+
+static void encode_snapshot_read(struct frame_writer *writer, const struct call_snapshot *snapshot)
+{
+    Holdfast__V1__SnapshotReadRequest message = HOLDFAST__V1__SNAPSHOT_READ_REQUEST__INIT;
+    message.core = snapshot->core;
+    message.lsn = snapshot->lsn;
+    message.offset = snapshot->offset;
+    write_frame(writer, FRAME_SNAPSHOT_READ, &message.base);
+}
+
 static void encode_single(struct frame_writer *writer, struct call *call)
 {
     union call_request *request = &call->request;
@@ -310,6 +327,12 @@ static void encode_single(struct frame_writer *writer, struct call *call)
         break;
     case CALL_STAT:
         encode_stat(writer, &request->stat);
+        break;
+    case CALL_SNAPSHOT:
+        encode_snapshot(writer, &request->snapshot);
+        break;
+    case CALL_SNAPSHOT_READ:
+        encode_snapshot_read(writer, &request->snapshot);
         break;
     }
 }
@@ -368,7 +391,8 @@ static bool has_room(const struct connection *connection, uint32_t queue_index)
 
 void encode_queued(struct connection *connection)
 {
-    for (uint32_t i = 0; i < CALL_QUEUE_COUNT; i++) {
+    uint32_t first = connection->state == CONNECTION_LOADING ? CALL_QUEUE_QUESTIONS : 0;
+    for (uint32_t i = first; i < CALL_QUEUE_COUNT; i++) {
         struct list *queue = &connection->queues[i];
         while (!list_is_empty(queue) && has_room(connection, i)) {
             struct frame_writer writer = {connection, take_flight(connection)};

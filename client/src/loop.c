@@ -41,6 +41,12 @@ static void run_callback(enum call_op op, union call_callback callback, void *co
     case CALL_STAT:
         callback.stat(&reply->stat, context);
         break;
+    case CALL_SNAPSHOT:
+        callback.snapshot(&reply->snapshot, context);
+        break;
+    case CALL_SNAPSHOT_READ:
+        callback.piece(&reply->piece, context);
+        break;
     }
 }
 
@@ -94,6 +100,9 @@ static uint32_t core_of_call(const hf_client *client, const struct call *call)
     switch ((enum call_op)call->op) {
     case CALL_ITEM_LIST:
         return call->request.list.core;
+    case CALL_SNAPSHOT:
+    case CALL_SNAPSHOT_READ:
+        return call->request.snapshot.core;
     case CALL_PING:
     case CALL_STAT:
         return call->request.stat.core;
@@ -215,11 +224,20 @@ static void on_event(hf_client *client, const struct epoll_event *event)
         connection_on_event(connection, event->events);
 }
 
-static hf_error failure_of(hf_client *client, const struct call *call)
+/* The call waits in a queue, and has waited for too long. */
+static void give_up_waiting(hf_client *client, struct call *call)
 {
     uint32_t core = client->core_count > 0 ? core_of_call(client, call) : 0;
-    hf_error failure = client->connections[core].failure;
-    return failure != HF_ERROR_NONE ? failure : HF_ERROR_DEADLINE;
+    const struct connection *connection = &client->connections[core];
+    if (connection->state == CONNECTION_LOADING) {
+        union call_reply reply;
+        memset(&reply, 0, sizeof reply);
+        reply.answer = decode_answer(call, HF_RESULT_LOADING);
+        loop_complete(client, call, &reply);
+    } else {
+        hf_error failure = connection->failure;
+        loop_complete_unsent(client, call, failure != HF_ERROR_NONE ? failure : HF_ERROR_DEADLINE);
+    }
 }
 
 static void answer_overdue(hf_client *client)
@@ -232,7 +250,7 @@ static void answer_overdue(hf_client *client)
             loop_complete_error(client, call, HF_UNKNOWN, HF_ERROR_DEADLINE);
             connection_check_silence(flight->connection, flight);
         } else {
-            loop_complete_unsent(client, call, failure_of(client, call));
+            give_up_waiting(client, call);
         }
     }
 }

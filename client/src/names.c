@@ -24,11 +24,12 @@
     X(OVERLOADED, "the server is overloaded, retry later")                                         \
     X(TICKET, "no valid ticket")                                                                   \
     X(CAPACITY, "a table of the server is full")                                                   \
-    X(READ_ONLY, "the server takes no new holds now")                                              \
+    X(READ_ONLY, "the server's disk is full, retry when there is room")                            \
     X(DEADLINE, "the request's deadline passed before it was run")                                 \
     X(LOADING, "the server is reading its log, retry later")                                       \
     X(UNAUTHENTICATED, "not authenticated")                                                        \
-    X(FORBIDDEN, "not allowed")
+    X(FORBIDDEN, "not allowed")                                                                    \
+    X(UNKNOWN_SNAPSHOT, "no such snapshot, or not any more")
 
 #define ERRORS(X)                                                                                  \
     X(NONE, "no error")                                                                            \

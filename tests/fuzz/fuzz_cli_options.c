@@ -41,8 +41,9 @@ static void check_command(const struct options *options)
     hf_assert(!options->given[OPTION_HELP] && !options->given[OPTION_VERSION]);
     if (options->command >= COMMAND_RESERVE && options->command <= COMMAND_SHOW)
         hf_assert(options->item_id != 0);
-    if (options->command == COMMAND_ITEM_IMPORT)
-        hf_assert(options->file != NULL);
+    if (options->command == COMMAND_ITEM_IMPORT || options->command == COMMAND_BACKUP)
+        hf_assert(options->operand != NULL);
+    hf_assert(options->timeout_ms > 0);
 }
 
 static void check_again(struct arguments *arguments, const struct options *before)

@@ -1,7 +1,7 @@
 /* The client library and what a hostile server may send: client/src/decode.c.
  *
  *      0  what the client waits for: the type of its request
- *      1  how many rows it asked for
+ *      1  how many rows it asked for; bit 7: the client is impatient (fail_fast)
  *      2  bits 0, 1: which of the calls have given up meanwhile; 2: they were sent before; 3: and
  *         may come late; 4: the reply is of another type, told by a byte; 5: the body is made from
  *         the tape (message_tools.h); 6: asked as Hello; 7: asked as an Error
@@ -10,7 +10,7 @@
  * Promises:
  *   - A reply that is not what was asked for is refused as a whole: no call is answered.
  *   - One that is taken answers each call that still waits once, with what stands in its row, and
- *     leaves none.
+ *     leaves none: but for what a loading server has put off, which is queued once again.
  *   - What reaches the caller is in its range: an outcome, a result that is not "unspecified",
  *     texts that end, no more items than there is room for. */
 
@@ -19,6 +19,7 @@
 #include "client.h"
 
 #include <holdfast/v1/reservation.pb-c.h>
+#include <holdfast/v1/snapshot.pb-c.h>
 
 enum {
     CALL_COUNT_MAX = 32,
@@ -37,6 +38,7 @@ static _Alignas(16) uint8_t arena_memory[ARENA_BYTES];
 
 static const ProtobufCMessage *expected; /* what the body says, decoded apart; NULL: nothing */
 static uint32_t answered_count;
+static uint8_t piece_data[HF_SNAPSHOT_PIECE_BYTES + 1]; /* the last byte is not the caller's */
 
 /* ---- answers ---- */
 
@@ -114,6 +116,21 @@ static void on_stat(const hf_stat *stat, void *context)
     check_answer(context, &answer);
 }
 
+static void on_snapshot(const hf_core_snapshot *snapshot, void *context)
+{
+    const struct call_answer answer = {snapshot->outcome, snapshot->result, snapshot->error};
+    check_answer(context, &answer);
+}
+
+static void on_piece(const hf_snapshot_piece *piece, void *context)
+{
+    const Holdfast__V1__SnapshotReadResponse *message = (const void *)expected;
+    const struct call_answer answer = {piece->outcome, piece->result, piece->error};
+    check_answer(context, &answer);
+    hf_assert(piece->bytes <= HF_SNAPSHOT_PIECE_BYTES && piece->bytes == message->data.len);
+    hf_assert(piece->bytes == 0 || memcmp(piece_data, message->data.data, piece->bytes) == 0);
+}
+
 /* ---- what the client waits for ---- */
 
 static const struct kind {
@@ -137,6 +154,8 @@ static const struct kind {
     {FRAME_ITEM_LIST, CALL_ITEM_LIST, {.page = on_page}},
     {FRAME_PING, CALL_PING, {.ping = on_ping}},
     {FRAME_STAT, CALL_STAT, {.stat = on_stat}},
+    {FRAME_SNAPSHOT, CALL_SNAPSHOT, {.snapshot = on_snapshot}},
+    {FRAME_SNAPSHOT_READ, CALL_SNAPSHOT_READ, {.piece = on_piece}},
 };
 enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
 
@@ -176,6 +195,8 @@ static void fill_flight(const struct kind *kind, uint32_t row_count, uint8_t fla
         if (kind->op == CALL_ITEM_LIST)
             call->request.list = (struct call_list){
                 .count_max = ITEM_COUNT_MAX, .items_out = items, .next_out = &next};
+        if (kind->op == CALL_SNAPSHOT_READ)
+            call->request.snapshot.data_out = piece_data;
         connection.calls_in_flight++;
         client.in_flight++;
     }
@@ -192,7 +213,25 @@ static void start_client(void)
     pthread_cond_init(&client.changed, NULL);
     message_arena_init(&client.arena, arena_memory, sizeof arena_memory);
     FUZZ_POISON(&items[ITEM_COUNT_MAX], sizeof *items);
+    FUZZ_POISON(&piece_data[HF_SNAPSHOT_PIECE_BYTES], 1);
+    connection_init(&connection, &client, 0);
     is_started = true;
+}
+
+/* What a loading server has put off. */
+static uint32_t empty_queues(void)
+{
+    struct list queued;
+    uint32_t count = 0;
+    list_init(&queued);
+    connection_take_queued(&connection, &queued);
+    for (struct list *link; (link = list_pop_head(&queued)) != NULL; count++) {
+        const struct call *call = list_entry(link, struct call, link);
+        hf_assert(!client.options.fail_fast && call->flight == NULL);
+        hf_assert(call->op != CALL_STAT && call->op != CALL_PING);
+        client.in_flight--;
+    }
+    return count;
 }
 
 static void check_reply(const struct frame_header *header, const uint8_t *body)
@@ -207,8 +246,10 @@ static void check_reply(const struct frame_header *header, const uint8_t *body)
     answered_count = 0;
     bool is_taken = decode_reply(&client, &flight, header, body);
     hf_assert(!is_taken || (expected != NULL && header->type == flight.type + FRAME_REPLY));
-    hf_assert(answered_count == (is_taken ? waiting_count : 0));
-    hf_assert(connection.calls_in_flight == waiting_count - answered_count);
+    uint32_t done_count = answered_count + empty_queues();
+    hf_assert(done_count == (is_taken ? waiting_count : 0));
+    hf_assert(connection.calls_in_flight == waiting_count - done_count);
+    hf_assert((connection.state == CONNECTION_LOADING) == (done_count > answered_count));
     hf_assert(list_is_empty(&flight.calls) == (connection.calls_in_flight == 0));
 }
 
@@ -252,7 +293,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t data_bytes)
 {
     struct fuzz_tape tape = fuzz_tape_of(data, data_bytes);
     const struct kind *kind = &kinds[fuzz_take_u8(&tape) % KIND_COUNT];
-    uint32_t row_count = 1 + fuzz_take_u8(&tape) % CALL_COUNT_MAX;
+    uint8_t count_byte = fuzz_take_u8(&tape);
+    uint32_t row_count = 1 + count_byte % CALL_COUNT_MAX;
     uint8_t flags = fuzz_take_u8(&tape);
     if (!is_batch(kind->type))
         row_count = 1;
@@ -269,6 +311,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t data_bytes)
     const struct frame_header header = {
         .request_id = 1, .body_bytes = (uint32_t)body_bytes, .type = type};
     start_client();
+    client.options.fail_fast = count_byte & 128;
+    connection.state = CONNECTION_READY;
     fill_flight(kind, row_count, flags);
     if (flags & 64)
         check_hello(&header, body);

@@ -53,6 +53,8 @@ TYPES = {
     "item_get": (50, "ItemGetRequest", "ItemResponse"),
     "item_list": (51, "ItemListRequest", "ItemListResponse"),
     "stat": (52, "StatRequest", "StatResponse"),
+    "snapshot": (53, "SnapshotRequest", "SnapshotResponse"),
+    "snapshot_read": (54, "SnapshotReadRequest", "SnapshotReadResponse"),
 }
 SERVER_MESSAGES = {type_ + REPLY: reply for type_, _, reply in TYPES.values()}
 SERVER_MESSAGES.update({ERROR: "ErrorResponse", GO_AWAY: "GoAwayResponse"})
@@ -342,6 +344,23 @@ class Client:
 
     def stat(self, core, state_hash=False):
         return self.cores[core].request("stat", core=core, state_hash=state_hash)
+
+    def snapshots(self):
+        """A snapshot of each core, all asked for at the same time."""
+        sent = [connection.send("snapshot", self.messages.SnapshotRequest(core=core))
+                for core, connection in enumerate(self.cores)]
+        return [connection.wait(request_id) for connection, request_id in zip(self.cores, sent)]
+
+    def snapshot_file(self, core, lsn):
+        """The file of a snapshot, read piece by piece; the reply when it is refused."""
+        data = b""
+        while True:
+            piece = self.cores[core].request("snapshot_read", core=core, lsn=lsn, offset=len(data))
+            if piece.result != self.messages.RESULT_OK:
+                return piece
+            if not piece.data:
+                return data
+            data += piece.data
 
     def now_ms(self):
         return self.cores[0].request("ping", payload=1).now_ms

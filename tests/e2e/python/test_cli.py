@@ -5,16 +5,22 @@ import argparse
 import json
 import os
 import re
+import resource
 import shutil
+import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
 import threading
+import time
+
+import xxhash
 
 from harness import SKIPPED, Checks, Server
 
-APPLIED, USAGE, REFUSED, NOT_SENT, UNKNOWN, BAD_INPUT = range(6)
+APPLIED, USAGE, REFUSED, NOT_SENT, UNKNOWN, BAD_INPUT, DAMAGED = range(7)
 TIMEOUT_S = 120
 
 
@@ -73,15 +79,11 @@ class DeafProxy:
         self.listener.close()
 
 
-class ForgetfulProxy(DeafProxy):
-    """Lets everything through but the server's first answer to a confirm."""
+class Relay(DeafProxy):
+    """Lets everything through that passes() finds good. The client waits for each answer that is
+    looked at here: one read, one frame."""
 
-    ANSWERS_TO_CONFIRM = (128 + 17, 128 + 33)
     TYPE_AT = 13
-
-    def __init__(self, port):
-        self.forgot = False
-        super().__init__(port)
 
     def greet(self, connection):
         upstream = socket.create_connection(self.upstream)
@@ -89,19 +91,56 @@ class ForgetfulProxy(DeafProxy):
         self.relay(connection, upstream)
 
     def relay(self, source, target):
-        """One side's bytes to the other. The client waits for each answer: one read, one frame."""
         with source, target:
             while True:
                 try:
                     data = source.recv(65536)
                     if not data:
                         return
-                    if not self.forgot and data[self.TYPE_AT] in self.ANSWERS_TO_CONFIRM:
-                        self.forgot = True
-                        continue
-                    target.sendall(data)
+                    data = self.passes(data)
+                    if data:
+                        target.sendall(data)
                 except OSError:
                     return
+
+
+class ForgetfulProxy(Relay):
+    """Lets everything through but the server's first answer to a confirm."""
+
+    ANSWERS_TO_CONFIRM = (128 + 17, 128 + 33)
+
+    def __init__(self, port):
+        self.forgot = False
+        super().__init__(port)
+
+    def passes(self, data):
+        if not self.forgot and data[self.TYPE_AT] in self.ANSWERS_TO_CONFIRM:
+            self.forgot = True
+            return b""
+        return data
+
+
+class SnapshotProxy(Relay):
+    """Keeps back the pieces of snapshots, or spoils them."""
+
+    SNAPSHOT_READ = 54
+
+    def __init__(self, port, spoils=False):
+        self.spoils = spoils
+        self.was_asked = threading.Event()
+        super().__init__(port)
+
+    def passes(self, data):
+        if data[self.TYPE_AT] != self.SNAPSHOT_READ:
+            return data
+        self.was_asked.set()
+        if not self.spoils:
+            return b""
+        # an LSN that there is none of is asked for: field 2, behind the core if that is not 0
+        covered = bytearray(data[8:])
+        lsn_at = 24 + (2 if covered[24] == 0x08 else 0)
+        covered[lsn_at + 8] ^= 0x40
+        return struct.pack("<Q", xxhash.xxh3_64_intdigest(bytes(covered))) + covered
 
 
 def test_usage(cli, checks):
@@ -141,6 +180,10 @@ def test_usage(cli, checks):
         (["reserve", "--sku", "A", "--id", "0" * 32], "--id: '0+' is not 32 hex digits, not all 0"),
         (["reserve", "--sku", "A", "--quantity", "0"], "--quantity: '0' is not"),
         (["reserve", "--item", "-5"], "--item: '-5' is not"),
+        (["backup"], "DIR is missing"),
+        (["backup", "/a", "/b"], "'/b' is not expected"),
+        (["backup", "/a", "--core", "0"], "--core does not go with this command"),
+        (["snapshot", "--core", "64"], "--core: '64' is not the number of a core"),
         (["item", "create", "--sku", "A", "--stock", "lots"], "--stock: 'lots' is not a count"),
         (["item", "create", "--sku", "A", "--stock", "1", "--opens-at", "soon"],
          "--opens-at: 'soon' is not a time"),
@@ -333,6 +376,242 @@ def test_import(cli, checks, folder):
                  ("REFUSED", created))
 
 
+def test_snapshot(cli, checks, cores):
+    stat = cli.expect_json("stat", APPLIED, "stat", "--state-hash")
+    taken = cli.expect_json("snapshot", APPLIED, "snapshot")
+    checks.equal("snapshot is of everything", [taken[key] for key in
+                                               ("items", "reservations", "buyers", "state_hash")],
+                 [stat[key] for key in ("items", "reservations", "buyers", "state_hash")])
+    checks.equal("snapshot is of each core", [core["core"] for core in taken["cores"]],
+                 list(range(cores)))
+    checks.equal("their sizes add up", sum(core["bytes"] for core in taken["cores"]),
+                 taken["bytes"])
+    one = cli.expect_json("snapshot of one core", APPLIED, "snapshot", "--core", str(cores - 1))
+    checks.equal("nothing has changed: the same again", one["cores"][0]["lsn"],
+                 taken["cores"][-1]["lsn"])
+    cli.expect("snapshot of a core that is not there", NOT_SENT, "snapshot", "--core", "63",
+               stderr="no such core")
+    out = cli.expect("snapshot in words", APPLIED, "snapshot").splitlines()
+    checks.check("a line per core, and one for all", len(out) == 1 + cores + (cores > 1) and
+                 re.match(r" *CORE +LSN +ITEMS +RES", out[0]) and
+                 (cores == 1 or out[-1].split()[0] == "all" and taken["state_hash"] in out[-1]),
+                 out)
+    stat = cli.expect_json("stat after it", APPLIED, "stat", "--core", "0")
+    checks.check("stat tells of it", stat["snapshots"] > 0 and stat["lacks_space"] is False and
+                 stat["snapshot_lsn"] == taken["cores"][0]["lsn"] and
+                 stat["loading"] is False and stat["log_bytes_behind"] == 0 and
+                 abs(stat["now_ms"] - stat["snapshot_taken_ms"]) < 60000, stat)
+
+
+class Buyers:
+    """Threads that reserve until they are stopped. `done` are the ids that were held, in the order
+    of the answers."""
+
+    def __init__(self, cli, sku, count):
+        self.cli, self.sku, self.done, self.goes_on = cli, sku, [], True
+        self.threads = [threading.Thread(target=self.buy) for _ in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def buy(self):
+        while self.goes_on:
+            code, out, _ = self.cli.run("reserve", "--sku", self.sku, "--hold-time", "1h", "--json")
+            if code == APPLIED:
+                self.done.append(json.loads(out)["id"])
+
+    def wait_for(self, count):
+        deadline = time.monotonic() + TIMEOUT_S
+        while len(self.done) < count and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def stop(self):
+        self.goes_on = False
+        for thread in self.threads:
+            thread.join()
+
+
+def names_in(folder):
+    return sorted(os.path.relpath(os.path.join(path, name), folder)
+                  for path, _, names in os.walk(folder) for name in names)
+
+
+def test_backup(cli, checks, options, more, folder):
+    """A backup while buyers go on, and the backup as another server's directory."""
+    target = os.path.join(folder, "backup")
+    cli.expect("an item to sell meanwhile", APPLIED, "item", "update", "--sku", "LAMP", "--stock",
+               "unlimited")
+    buyers = Buyers(cli, "LAMP", 3)
+    buyers.wait_for(20)
+    before = list(buyers.done)
+    made = cli.expect_json("backup under load", APPLIED, "backup", target)
+    after = len(buyers.done)
+    buyers.stop()
+    checks.check("buyers were served meanwhile", len(buyers.done) > len(before), after)
+    base = "era-000002/core-%03d/snapshot-00000000000000000000"
+    checks.equal("it is a manifest and a base snapshot per core", names_in(target),
+                 ["MANIFEST"] + [base % core for core in range(options.cores)])
+    checks.equal("and as long as was said", made["bytes"],
+                 sum(os.path.getsize(os.path.join(target, base % core))
+                     for core in range(options.cores)))
+    ping = cli.expect_json("ping", APPLIED, "ping")
+    checks.equal("it is a copy of this server", made["copy_of"], ping["server_id"])
+
+    server = Server(options.holdfastd, options.cores, options.scratch, more=more, data=target)
+    other = Cli(options.holdfast, "127.0.0.1:%d" % server.port, checks)
+    stat = other.expect_json("stat of the backup", APPLIED, "stat", "--state-hash")
+    checks.equal("holdfastd opens it and finds the same", [stat[key] for key in (
+        "items", "reservations", "buyers", "state_hash")],
+                 [made[key] for key in ("items", "reservations", "buyers", "state_hash")])
+    ping = other.expect_json("ping of the backup", APPLIED, "ping")
+    checks.equal("it is another server", (ping["server_id"], ping["server_id"] == made["copy_of"]),
+                 (made["server_id"], False))
+    checks.check("the log begins anew", stat["log_last_lsn"] == stat["snapshot_lsn"] == 0, stat)
+
+    def others(listed):
+        return [item for item in listed if item["sku"] != "LAMP"]
+    checks.equal("items are the same",
+                 others(other.expect_json("list of the backup", APPLIED, "item", "list")),
+                 others(cli.expect_json("list", APPLIED, "item", "list")))
+    sequences = []
+    for id_ in before:
+        there = other.expect_json("a hold from before", APPLIED, "show", "--sku", "LAMP", "--id",
+                                  id_)
+        here = cli.expect_json("and here", APPLIED, "show", "--sku", "LAMP", "--id", id_)
+        sequences.append(there["sequence"])
+        checks.equal("it is the same", [there[key] for key in ("state", "sequence", "expires_ms")],
+                     [here[key] for key in ("state", "sequence", "expires_ms")])
+    lamp = other.expect_json("the item of the backup", APPLIED, "item", "show", "--sku", "LAMP")
+    checks.check("holds from then on have the next numbers",
+                 lamp["next_sequence"] > max(sequences), lamp)
+    held = other.expect_json("the backup sells on", APPLIED, "reserve", "--sku", "LAMP")
+    checks.equal("where it stood", held["sequence"], lamp["next_sequence"])
+    checks.equal("the backup's server stops with exit code 0", server.stop(), 0)
+    again = Server(options.holdfastd, options.cores + 1, options.scratch, more=more, data=target)
+    cli_again = Cli(options.holdfast, "127.0.0.1:%d" % again.port, checks)
+    item = cli_again.expect_json("with another core", APPLIED, "item", "show", "--sku", "LAMP")
+    checks.equal("it goes on again", item["next_sequence"], held["sequence"] + 1)
+    checks.equal("and stops with exit code 0", again.stop(), 0)
+    server.clean()
+    again.clean()
+
+
+def test_backup_trouble(cli, checks, port, folder):
+    target = os.path.join(folder, "no-backup")
+
+    def nothing_is_left(name):
+        checks.check(name + ": nothing is left behind", not os.path.exists(target) and
+                     not os.path.exists(target + ".partial"), os.listdir(folder))
+
+    cli.expect("a directory with something in it", USAGE, "backup", folder,
+               stderr="exists and is not empty")
+    cli.expect("a parent that is not there", USAGE, "backup", target + "/deeper",
+               stderr="no-backup/deeper: .*make the folder above it first")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nobody = "127.0.0.1:%d" % free.getsockname()[1]
+        told = cli.expect_json("nobody listens", NOT_SENT, "backup", target, "--server", nobody)
+    checks.check("it says why", "can't be reached" in told.get("error", ""), told)
+    nothing_is_left("nobody listens")
+
+    def limit_files():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    done = subprocess.run([cli.program, "backup", target, "--server", cli.address],
+                          capture_output=True, timeout=TIMEOUT_S, check=False,
+                          preexec_fn=limit_files)
+    checks.check("no room", done.returncode == USAGE and b"no backup was made: " in done.stderr and
+                 b"make room, or name a directory on another disk" in done.stderr, repr(done))
+    nothing_is_left("no room")
+
+    proxy = SnapshotProxy(port, spoils=True)
+    cli.expect("a snapshot that is gone", REFUSED, "backup", target, "--server", proxy.address,
+               stderr="newer ones have replaced it meanwhile: run the backup again")
+    nothing_is_left("a snapshot that is gone")
+    proxy.close()
+
+    proxy = SnapshotProxy(port)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        proxy.was_asked.clear()
+        backup = subprocess.Popen([cli.program, "backup", target, "--server", proxy.address],
+                                  stderr=subprocess.PIPE)
+        checks.check("the backup is under way", proxy.was_asked.wait(TIMEOUT_S) and
+                     os.path.exists(target + ".partial"), os.listdir(folder))
+        if number == signal.SIGINT:
+            cli.expect("two at a time", USAGE, "backup", target,
+                       stderr="another backup is being written there")
+        backup.send_signal(number)
+        stderr = backup.communicate(timeout=TIMEOUT_S)[1]
+        checks.check("%s ends it" % number.name, backup.returncode == -number and
+                     b"interrupted: no backup was made" in stderr, (backup.returncode, stderr))
+        nothing_is_left(number.name)
+    backup = subprocess.Popen([cli.program, "backup", target, "--server", proxy.address])
+    proxy.was_asked.clear()
+    checks.check("the next is under way", proxy.was_asked.wait(TIMEOUT_S))
+    backup.kill()
+    backup.wait()
+    checks.check("SIGKILL leaves what it was writing", os.path.exists(target + ".partial") and
+                 not os.path.exists(target))
+    proxy.close()
+    cli.expect("which the next attempt removes", APPLIED, "backup", target)
+    checks.check("and makes a backup", os.path.exists(target + "/MANIFEST") and
+                 not os.path.exists(target + ".partial"), os.listdir(folder))
+
+
+def test_drill(cli, checks, folder):
+    """The drill of docs/operations.md, line by line, with other names."""
+    document = os.path.join(os.path.dirname(__file__), "../../../docs/operations.md")
+    with open(document, encoding="utf-8") as file:
+        lines = re.search(r"^```sh\n(.*?)^```", file.read(), re.S | re.M).group(1).splitlines()
+    backup = os.path.join(folder, "drill")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        ours = {"export HOLDFAST_SERVER": cli.address, "BACKUP": backup,
+                "DRILL": "127.0.0.1:%d" % free.getsockname()[1]}
+    checks.equal("it names what is to be changed first", [line.split("=")[0] for line in lines[:3]],
+                 list(ours))
+    script = ["%s=%s" % (name, value) for name, value in ours.items()] + lines[3:]
+    path = os.path.dirname(cli.program) + ":" + os.environ["PATH"]
+    done = subprocess.run(["bash", "-e", "-o", "pipefail", "-c", "\n".join(script)],
+                          env=dict(os.environ, PATH=path), capture_output=True, timeout=TIMEOUT_S,
+                          check=False)
+    out = done.stdout.decode()
+    checks.check("the drill goes through", done.returncode == 0, repr(done))
+    told = re.search("^state hash +([0-9a-f]{16})$", out, re.M)
+    checks.check("the copy has the state that the backup told of", told and
+                 "state hash %s: " % told[1] in out, out)
+    checks.check("it lists the items", "\nLAMP " in out, out)
+    checks.equal("and leaves the backup", [name for name in os.listdir(folder)
+                                           if name.startswith("drill")], ["drill"])
+
+
+def test_restart(checks, options, more, server):
+    """While the server starts, stat is not sent, or refused as loading, or answered."""
+    checks.equal("server stops with exit code 0", server.stop(), 0)
+    hash_before = re.search("state hash ([0-9a-f]{16}) at stop", server.stderr())[1]
+    address = "127.0.0.1:%d" % server.port
+    cli = Cli(options.holdfast, address, checks)
+    seen, told = set(), {}
+
+    def ask_until_answered():
+        code = NOT_SENT
+        while code != APPLIED:
+            code, out, _ = cli.run("stat", "--json", "--state-hash")
+            told.clear()
+            told.update(json.loads(out) if out else {})
+            seen.add((code, told.get("loading")))
+    asking = threading.Thread(target=ask_until_answered)
+    asking.start()
+    again = Server(options.holdfastd, options.cores, options.scratch,
+                   more=[*more, "--listen", address], data=server.data)
+    asking.join(TIMEOUT_S)
+    checks.check("stat is refused while the server loads, and then answered",
+                 (APPLIED, False) in seen and
+                 seen <= {(NOT_SENT, None), (REFUSED, True), (APPLIED, False)}, seen)
+    checks.equal("the state is what it was", told["state_hash"], hash_before)
+    checks.equal("server stops with exit code 0 again", again.stop(), 0)
+    again.clean()
+
+
 def test_output_errors(cli, checks):
     done = subprocess.run("%s item list --server %s > /dev/full" % (cli.program, cli.address),
                           shell=True, capture_output=True, timeout=TIMEOUT_S, check=False)
@@ -357,7 +636,7 @@ def test_example_after_a_lost_confirm(cli, checks, folder, port):
     proxy.close()
 
 
-def run_tests(checks, options, server):
+def run_tests(checks, options, more, server):
     cli = Cli(options.holdfast, "127.0.0.1:%d" % server.port, checks)
     test_usage(cli, checks)
     test_connecting(cli)
@@ -370,6 +649,11 @@ def run_tests(checks, options, server):
     test_example_after_a_lost_confirm(cli, checks, options.examples, server.port)
     folder = tempfile.mkdtemp(prefix="cli-", dir=options.scratch)
     test_import(cli, checks, folder)
+    test_snapshot(cli, checks, options.cores)
+    test_backup(cli, checks, options, more, folder)
+    test_backup_trouble(cli, checks, server.port, folder)
+    test_drill(cli, checks, folder)
+    test_restart(checks, options, more, server)
     shutil.rmtree(folder)
 
 
@@ -387,11 +671,10 @@ def main():
     if options.scratch:
         os.makedirs(options.scratch, exist_ok=True)
     checks = Checks()
-    server = Server(options.holdfastd, options.cores, options.scratch,
-                    more=["--max-reservations", "200000", "--max-buyers", "200000"])
+    more = ["--max-reservations", "200000", "--max-buyers", "200000"]
+    server = Server(options.holdfastd, options.cores, options.scratch, more=more)
     try:
-        run_tests(checks, options, server)
-        checks.equal("server stops with exit code 0", server.stop(), 0)
+        run_tests(checks, options, more, server)
     except BaseException:
         print("the server said:\n" + server.stderr()[-4000:], flush=True)
         server.kill()

@@ -6,8 +6,11 @@
 Each situation takes items of its own; their ids fall upon all cores.
 """
 
+import struct
 import sys
 import time
+
+import xxhash
 
 sys.dont_write_bytecode = True  # nothing is written into the source tree
 
@@ -378,9 +381,69 @@ def counting(sale):
                  all(stat.log_durable_lsn <= stat.log_last_lsn for stat in stats), stats)
 
 
+def check_snapshot_file(sale, name, snapshot, data):
+    """The file by docs/log-format.md: header, blocks that make a chain, a footer."""
+    server_id = tuple(int.from_bytes(half, "big") for half in (sale.client.server_id[:8],
+                                                               sale.client.server_id[8:]))
+    u64 = struct.Struct("<Q").unpack_from
+    core, id_high, id_low, uuid_high, uuid_low, _ = struct.unpack_from("<I5Q", data, 20)
+    sale.checks.equal(name + "header", (data[:8], core, (id_high, id_low), u64(data, 80)[0]),
+                      (b"HFSNAPSH", snapshot.core, server_id, snapshot.lsn + 1))
+    chain = u64(data, 8)[0]
+    offset, blocks, footer = 4096, [], None
+    while footer is None and offset + 64 <= len(data):
+        checksum, payload_checksum, number, before, payload_bytes, entries, kind = \
+            struct.unpack_from("<4Q3I", data, offset + 8)
+        seed = uuid_high ^ uuid_low ^ offset
+        payload = data[offset + 64:offset + 64 + payload_bytes]
+        blocks.append(data[offset:offset + 8] == b"HFSNAPBK" and before == chain and
+                      checksum == xxhash.xxh3_64_intdigest(data[offset + 16:offset + 64], seed) and
+                      payload_checksum == xxhash.xxh3_64_intdigest(payload, seed) and
+                      number == len(blocks) + 1 and (entries > 0) == (kind == 1))
+        footer = struct.unpack("<7Q", payload) if kind == 2 else None
+        chain = checksum
+        offset += (64 + payload_bytes + 4095) // 4096 * 4096
+    sale.checks.check(name + "every block follows and verifies", all(blocks), blocks)
+    sale.checks.equal(name + "the footer ends it", offset, len(data))
+    sale.checks.equal(name + "the footer counts what the answer said", footer and footer[:4],
+                      (snapshot.items, snapshot.reservations, snapshot.buyers,
+                       snapshot.state_hash))
+
+
+def snapshots(sale):
+    checks, client = sale.checks, sale.client
+    stats = [client.stat(core, state_hash=True) for core in range(client.core_count)]
+    taken = client.snapshots()
+    checks.equal("snapshot: each core tells what is in it",
+                 [(sale.result(one), one.core, one.lsn, one.items, one.reservations, one.buyers,
+                   one.state_hash) for one in taken],
+                 [("OK", stat.core, stat.log_last_lsn, stat.items, stat.reservations, stat.buyers,
+                   stat.state_hash) for stat in stats])
+    for snapshot in taken:
+        data = client.snapshot_file(snapshot.core, snapshot.lsn)
+        checks.equal("snapshot: the file is as long as was said", len(data), snapshot.bytes)
+        check_snapshot_file(sale, "snapshot of core %d: " % snapshot.core, snapshot, data)
+    checks.equal("snapshot: nothing has changed, so it is the same", client.snapshots(), taken)
+    checks.equal("snapshot: counters tell of it",
+                 [(stat.snapshot_lsn, stat.log_bytes_behind, stat.lacks_space) for stat in
+                  (client.stat(core) for core in range(client.core_count))],
+                 [(one.lsn, 0, False) for one in taken])
+    gone = client.snapshot_file(0, taken[0].lsn + 12345)
+    checks.equal("snapshot: of another LSN there is none", sale.result(gone), "UNKNOWN_SNAPSHOT")
+    behind = client.cores[0].request("snapshot_read", core=0, lsn=taken[0].lsn,
+                                     offset=taken[0].bytes + 4096)
+    checks.equal("snapshot: behind its end there is nothing", (sale.result(behind), behind.data),
+                 ("OK", b""))
+    try:
+        client.cores[0].request("snapshot_read", core=0, lsn=taken[0].lsn, offset=100)
+        checks.check("snapshot: an odd offset", False, "it was answered")
+    except ServerError as error:
+        checks.equal("snapshot: an odd offset", error.code, "BAD_BODY")
+
+
 def errors(sale):
     checks, client = sale.checks, sale.client
-    for name in ("stat", "item_list"):
+    for name in ("stat", "item_list", "snapshot", "snapshot_read"):
         try:
             client.cores[0].request(name, core=client.core_count)
             checks.check("error: %s of a core that is none" % name, False, "it was answered")
@@ -413,7 +476,7 @@ def going_away(sale):
 def test(checks, messages, server):
     sale = Sale(checks, messages, server)
     for situation in (hello, items, updates, one_hold, cancelling, expiry, refusals, batches,
-                      any_core_takes_any_row, listing, counting, errors):
+                      any_core_takes_any_row, listing, counting, snapshots, errors):
         situation(sale)
     checks.check("server is alive", server.is_alive())
     going_away(sale)

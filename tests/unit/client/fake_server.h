@@ -11,6 +11,7 @@
 #include <holdfast/v1/item.pb-c.h>
 #include <holdfast/v1/reservation.pb-c.h>
 #include <holdfast/v1/session.pb-c.h>
+#include <holdfast/v1/snapshot.pb-c.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -28,6 +29,10 @@ enum {
     FAKE_CONNECTION_COUNT_MAX = 32,
     FAKE_BUFFER_BYTES = FRAME_HEADER_BYTES + FRAME_BODY_BYTES_MAX,
     FAKE_SEEN_COUNT_MAX = 4096,
+    FAKE_CORE_COUNT_MAX = 16,
+    FAKE_SNAPSHOT_LSN = 1000, /* of core 0, and so on */
+    FAKE_SNAPSHOT_BYTES = 36 * 4096,
+    FAKE_PIECE_BYTES = 65536,
 };
 
 /* What to do with a request. */
@@ -62,6 +67,9 @@ struct fake_server {
     uint32_t mode_frames; /* for so many frames, then next_mode, once, then FAKE_ANSWER */
     enum fake_mode next_mode;
     int refuse_result;
+    uint64_t ready_ms;      /* told in refusals of rows; the fake's clock is 0 at each Hello */
+    uint32_t gathered_max;  /* snapshots are answered when so many were asked for; 0 = at once */
+    uint32_t piece_surplus; /* bytes of a piece that are too many */
     uint32_t core_count;
     uint8_t server_id[16];
     int hello_error; /* answer Hello with this error */
@@ -73,6 +81,9 @@ struct fake_server {
     uint32_t row_count_max;     /* the largest frame */
     uint32_t misrouted_count;   /* rows that belong to another core */
     uint32_t reservation_count; /* ids seen */
+    uint32_t gathered_count;    /* of snapshots asked for and not answered yet */
+    struct fake_connection *gathered[FAKE_CORE_COUNT_MAX];
+    struct frame_header gathered_headers[FAKE_CORE_COUNT_MAX];
     uint64_t seen_high[FAKE_SEEN_COUNT_MAX];
     uint64_t seen_low[FAKE_SEEN_COUNT_MAX];
 
@@ -244,12 +255,15 @@ static inline void fake_answer_rows(struct fake_server *server, struct fake_conn
         reply.result = results;
         reply.n_sequence = rows->count;
         reply.sequence = sequences;
+        reply.n_expires_ms = mode == FAKE_REFUSE && server->ready_ms > 0;
+        reply.expires_ms = &server->ready_ms;
         fake_send_message(connection, (uint8_t)(header->type + FRAME_REPLY), header->request_id,
                           &reply.base);
     } else {
         Holdfast__V1__ReservationResponse reply = HOLDFAST__V1__RESERVATION_RESPONSE__INIT;
         reply.result = results[0];
         reply.sequence = sequences[0];
+        reply.expires_ms = mode == FAKE_REFUSE ? server->ready_ms : 0;
         fake_send_message(connection, (uint8_t)(header->type + FRAME_REPLY), header->request_id,
                           &reply.base);
     }
@@ -317,17 +331,107 @@ static inline void fake_on_rows(struct fake_server *server, struct fake_connecti
     }
 }
 
-static inline void fake_on_item(struct fake_server *server, struct fake_connection *connection,
-                                const struct frame_header *header)
+static inline void fake_answer_snapshot(struct fake_connection *connection,
+                                        const struct frame_header *header)
 {
-    if (fake_next_mode(server) != FAKE_ANSWER) {
-        fake_close(connection);
+    Holdfast__V1__SnapshotResponse reply = HOLDFAST__V1__SNAPSHOT_RESPONSE__INIT;
+    reply.result = HOLDFAST__V1__RESULT__RESULT_OK;
+    reply.core = connection->core;
+    reply.lsn = FAKE_SNAPSHOT_LSN + connection->core;
+    reply.bytes = FAKE_SNAPSHOT_BYTES;
+    reply.items = 3;
+    reply.reservations = 40;
+    reply.buyers = 500;
+    reply.state_hash = 1ull << 63;
+    fake_send_message(connection, FRAME_SNAPSHOT + FRAME_REPLY, header->request_id, &reply.base);
+}
+
+/* Answers when enough have asked, the last one first. */
+static inline void fake_on_snapshot(struct fake_server *server, struct fake_connection *connection,
+                                    const struct frame_header *header)
+{
+    server->gathered[server->gathered_count] = connection;
+    server->gathered_headers[server->gathered_count++] = *header;
+    if (server->gathered_count < server->gathered_max)
+        return;
+    while (server->gathered_count > 0) {
+        server->gathered_count--;
+        fake_answer_snapshot(server->gathered[server->gathered_count],
+                             &server->gathered_headers[server->gathered_count]);
+    }
+}
+
+/* Byte i of a snapshot's file. */
+static inline uint8_t fake_snapshot_byte(uint64_t i)
+{
+    return (uint8_t)(i / 4096 * 31 + i);
+}
+
+static inline void fake_on_snapshot_read(struct fake_server *server,
+                                         struct fake_connection *connection,
+                                         const struct frame_header *header,
+                                         const Holdfast__V1__SnapshotReadRequest *request)
+{
+    static uint8_t data[2 * FAKE_PIECE_BYTES];
+    uint64_t end = request->offset + FAKE_PIECE_BYTES;
+    if (end > FAKE_SNAPSHOT_BYTES)
+        end = FAKE_SNAPSHOT_BYTES;
+    for (uint64_t i = request->offset; i < end; i++)
+        data[i - request->offset] = fake_snapshot_byte(i);
+    Holdfast__V1__SnapshotReadResponse reply = HOLDFAST__V1__SNAPSHOT_READ_RESPONSE__INIT;
+    reply.result = request->lsn == FAKE_SNAPSHOT_LSN + request->core
+                       ? HOLDFAST__V1__RESULT__RESULT_OK
+                       : HOLDFAST__V1__RESULT__RESULT_UNKNOWN_SNAPSHOT;
+    reply.file_bytes = FAKE_SNAPSHOT_BYTES;
+    reply.data.data = data;
+    reply.data.len = request->offset < end ? end - request->offset : 0;
+    reply.data.len += server->piece_surplus;
+    fake_send_message(connection, FRAME_SNAPSHOT_READ + FRAME_REPLY, header->request_id,
+                      &reply.base);
+}
+
+static inline void fake_on_stat(const struct fake_server *server,
+                                struct fake_connection *connection,
+                                const struct frame_header *header, enum fake_mode mode)
+{
+    Holdfast__V1__StatResponse reply = HOLDFAST__V1__STAT_RESPONSE__INIT;
+    bool is_loading = mode == FAKE_REFUSE;
+    reply.result =
+        is_loading ? HOLDFAST__V1__RESULT__RESULT_LOADING : HOLDFAST__V1__RESULT__RESULT_OK;
+    reply.core = connection->core;
+    reply.core_count = server->core_count;
+    reply.load_bytes = is_loading ? 1000 : 0;
+    reply.load_bytes_done = is_loading ? 100 + connection->core : 0;
+    reply.load_ready_ms = is_loading ? server->ready_ms + connection->core : 0;
+    reply.snapshots = 2;
+    reply.snapshot_lsn = FAKE_SNAPSHOT_LSN + connection->core;
+    reply.snapshot_taken_ms = 5000 + connection->core;
+    reply.log_bytes_behind = 4096;
+    reply.lacks_space = connection->core == 1;
+    fake_send_message(connection, FRAME_STAT + FRAME_REPLY, header->request_id, &reply.base);
+}
+
+static inline void fake_on_control(struct fake_server *server, struct fake_connection *connection,
+                                   const struct frame_header *header, const void *message)
+{
+    enum fake_mode mode = fake_next_mode(server);
+    if (header->type == FRAME_STAT) {
+        fake_on_stat(server, connection, header, mode);
         return;
     }
-    Holdfast__V1__ItemResponse reply = HOLDFAST__V1__ITEM_RESPONSE__INIT;
-    reply.result = HOLDFAST__V1__RESULT__RESULT_OK;
-    fake_send_message(connection, (uint8_t)(header->type + FRAME_REPLY), header->request_id,
-                      &reply.base);
+    if (mode != FAKE_ANSWER && mode != FAKE_REFUSE) {
+        fake_close(connection);
+    } else if (mode == FAKE_ANSWER && header->type == FRAME_SNAPSHOT) {
+        fake_on_snapshot(server, connection, header);
+    } else if (mode == FAKE_ANSWER && header->type == FRAME_SNAPSHOT_READ) {
+        fake_on_snapshot_read(server, connection, header, message);
+    } else {
+        Holdfast__V1__ItemResponse reply = HOLDFAST__V1__ITEM_RESPONSE__INIT;
+        reply.result = mode == FAKE_REFUSE ? (Holdfast__V1__Result)server->refuse_result
+                                           : HOLDFAST__V1__RESULT__RESULT_OK;
+        fake_send_message(connection, (uint8_t)(header->type + FRAME_REPLY), header->request_id,
+                          &reply.base);
+    }
 }
 
 static inline void fake_on_frame(struct fake_server *server, struct fake_connection *connection,
@@ -348,7 +452,7 @@ static inline void fake_on_frame(struct fake_server *server, struct fake_connect
         Holdfast__V1__PingResponse reply = HOLDFAST__V1__PING_RESPONSE__INIT;
         fake_send_message(connection, FRAME_PING + FRAME_REPLY, header->request_id, &reply.base);
     } else if (header->type >= FRAME_ITEM_CREATE) {
-        fake_on_item(server, connection, header);
+        fake_on_control(server, connection, header, message);
     } else {
         fake_on_rows(server, connection, header, message);
     }
