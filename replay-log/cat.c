@@ -1,180 +1,236 @@
 #include "commands.h"
+
+#include "allocate.h"
+#include "filter.h"
+#include "follow.h"
+#include "pass.h"
+#include "progress.h"
+#include "record_print.h"
 #include "text.h"
 
-#include "stock/record.h"
-
 #include <inttypes.h>
-#include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
-/* One line per record. In JSON the caller's 64-bit ids are strings, because many readers of JSON
- * keep numbers as doubles and would change the last digits; counts and times are numbers. */
+enum { IDLE_MS = 50, MANIFEST_EVERY_MS = 1000 };
 
-struct printer {
+struct printing {
+    const struct options *options;
     const struct data_log *log;
-    bool is_json;
+    enum record_format format;
+    uint64_t printed_count;
+    bool is_enough; /* nothing more of this log is wanted */
 };
 
-static bool is_item(const struct stock_record *record)
+static enum record_format format_of(const struct options *options)
 {
-    return record->type == STOCK_RECORD_ITEM_CREATED || record->type == STOCK_RECORD_ITEM_UPDATED;
+    return options->is_json ? RECORD_JSON : options->is_csv ? RECORD_CSV : RECORD_TEXT;
 }
 
-/* ---- JSON ---- */
-
-/* Written by hand, which is five times as fast as by way of objects: logs have millions of records.
- * Only a SKU may need escapes. */
-
-/* A SKU is any bytes; JSON takes UTF-8 only. */
-static void print_json_sku(const struct stock_item_settings *item)
+static bool has_limit_reached(const struct printing *printing)
 {
-    json_t *text = json_stringn(item->sku, item->sku_bytes);
-    if (text != NULL) {
-        fputs(",\"sku\":", stdout);
-        json_dumpf(text, stdout, JSON_ENCODE_ANY);
-        json_decref(text);
-        return;
+    return printing->printed_count >= printing->options->limit;
+}
+
+/* ---- records ---- */
+
+static const char *print_group(void *context, const struct log_group *group,
+                               uint64_t *refused_lsn_out)
+{
+    struct printing *printing = context;
+    *refused_lsn_out = group->first_lsn;
+    for (const uint8_t *bytes = group->records; bytes != NULL && !has_limit_reached(printing);
+         bytes = log_record_next(group, bytes), ++*refused_lsn_out) {
+        struct stock_record record;
+        const char *wrong = stock_record_decode(bytes, log_record_bytes(bytes), &record);
+        if (wrong != NULL)
+            return wrong;
+        if (!filter_has_record(printing->options, *refused_lsn_out, &record))
+            continue;
+        record_print(printing->format, printing->log, *refused_lsn_out, &record, stdout);
+        printing->printed_count++;
     }
-    fputs(",\"sku_hex\":\"", stdout);
-    for (uint32_t i = 0; i < item->sku_bytes; i++)
-        printf("%02x", (uint8_t)item->sku[i]);
-    putchar('"');
-}
-
-static void print_json_item(const struct stock_item_settings *item)
-{
-    printf(",\"item_id\":\"%" PRIu64 "\"", item->item_id);
-    print_json_sku(item);
-    printf(",\"stock\":%" PRId64 ",\"buyer_limit\":%" PRIu32 ",\"hold_cap\":%" PRIu32
-           ",\"hold_ms\":%" PRIu64 ",\"opens_at_ms\":%" PRIu64 ",\"closes_at_ms\":%" PRIu64
-           ",\"paused\":%s}\n",
-           item->stock, item->buyer_limit, item->hold_cap, item->hold_ms, item->opens_at_ms,
-           item->closes_at_ms, item->paused ? "true" : "false");
-}
-
-static void print_json_hold(const struct stock_hold_event *hold)
-{
-    char id[TEXT_ID_BYTES];
-    printf(",\"item_id\":\"%" PRIu64 "\",\"reservation_id\":\"%s\",\"buyer_id\":\"%" PRIu64
-           "\",\"quantity\":%" PRIu32 ",\"quantity_confirmed\":%" PRIu32 ",\"sequence\":%" PRIu64
-           ",\"expires_ms\":%" PRIu64 ",\"user_data\":\"%" PRIu64 "\"}\n",
-           hold->item_id, text_id(hold->reservation_id, id), hold->buyer_id, hold->quantity,
-           hold->quantity_confirmed, hold->sequence, hold->expires_ms, hold->user_data);
-}
-
-static void print_json(const struct data_log *log, uint64_t lsn, const struct stock_record *record)
-{
-    char time[TEXT_TIME_BYTES];
-    printf("{\"lsn\":%" PRIu64 ",\"core\":%" PRIu32 ",\"era\":%" PRIu64
-           ",\"time\":\"%s\",\"time_ms\":%" PRIu64 ",\"type\":\"%s\"",
-           lsn, log->core, log->era, text_time(record->time_ms, time), record->time_ms,
-           stock_record_type_name(record->type));
-    if (is_item(record))
-        print_json_item(&record->item);
-    else
-        print_json_hold(&record->hold);
-}
-
-/* ---- text ---- */
-
-static void print_sku(const struct stock_item_settings *item)
-{
-    fputs("  sku \"", stdout);
-    for (uint32_t i = 0; i < item->sku_bytes; i++) {
-        const uint8_t byte = (uint8_t)item->sku[i];
-        if (byte < ' ' || byte == 0x7f || byte == '"' || byte == '\\')
-            printf("\\x%02x", byte);
-        else
-            putchar(byte);
-    }
-    putchar('"');
-}
-
-static void print_item(const struct stock_item_settings *item)
-{
-    char opens[TEXT_TIME_BYTES];
-    char closes[TEXT_TIME_BYTES];
-    printf("  item %-20" PRIu64 "  stock %" PRId64 "  buyer_limit %" PRIu32 "  hold_cap %" PRIu32
-           "  hold_ms %" PRIu64 "  opens %s  closes %s  paused %s",
-           item->item_id, item->stock, item->buyer_limit, item->hold_cap, item->hold_ms,
-           text_time(item->opens_at_ms, opens), text_time(item->closes_at_ms, closes),
-           item->paused ? "yes" : "no");
-    print_sku(item);
-}
-
-static void print_hold(const struct stock_hold_event *hold)
-{
-    char id[TEXT_ID_BYTES];
-    char expires[TEXT_TIME_BYTES];
-    printf("  item %-20" PRIu64 "  reservation %s  sequence %-8" PRIu64 "  buyer %-20" PRIu64
-           "  quantity %-7" PRIu32 "  confirmed %-7" PRIu32 "  expires %s  user_data %" PRIu64,
-           hold->item_id, text_id(hold->reservation_id, id), hold->sequence, hold->buyer_id,
-           hold->quantity, hold->quantity_confirmed, text_time(hold->expires_ms, expires),
-           hold->user_data);
-}
-
-static void print_text(const struct data_log *log, uint64_t lsn, const struct stock_record *record)
-{
-    char time[TEXT_TIME_BYTES];
-    printf("%s  era %-3" PRIu64 "  core %-2" PRIu32 "  lsn %-10" PRIu64 "  %-12s",
-           text_time(record->time_ms, time), log->era, log->core, lsn,
-           stock_record_type_name(record->type));
-    if (is_item(record))
-        print_item(&record->item);
-    else
-        print_hold(&record->hold);
-    putchar('\n');
-}
-
-/* ---- the command ---- */
-
-static const char *print_record(void *context, uint64_t lsn, const uint8_t *bytes)
-{
-    const struct printer *printer = context;
-    struct stock_record record;
-    const char *wrong = stock_record_decode(bytes, log_record_bytes(bytes), &record);
-    if (wrong != NULL)
-        return wrong;
-    if (printer->is_json)
-        print_json(printer->log, lsn, &record);
-    else
-        print_text(printer->log, lsn, &record);
+    printing->is_enough = has_limit_reached(printing) ||
+                          group->first_lsn + group->record_count > printing->options->to_lsn;
     return NULL;
 }
 
 /* Prints one log as far as it can be trusted. A torn tail is told but is no failure here: it is
  * what a crash, or a write in flight, leaves. */
-static enum exit_code print_log(struct data *data, struct data_log *log, bool is_json)
+static enum exit_code print_log(struct printing *printing, struct data *data, struct data_log *log,
+                                struct log_position *end_out)
 {
-    struct printer printer = {.log = log, .is_json = is_json};
-    struct log_end end;
-    data_survey(data, log);
-    data_read(data, log, print_record, &printer, &end);
-    data_tell_end(log, &end);
-    return end.status == LOG_TORN_TAIL ? EXIT_GOOD : data_exit_code(end.status);
+    struct pass_end end;
+    const struct pass pass = {
+        .start = filter_start(log),
+        .group = print_group,
+        .context = printing,
+        .is_enough = &printing->is_enough,
+    };
+    printing->log = log;
+    printing->is_enough = false;
+    pass_run(data, log, &pass, &end);
+    *end_out = end.position;
+    if (end.is_stopped)
+        return EXIT_GOOD;
+    pass_tell_end(log, &end.end);
+    return end.end.status == LOG_TORN_TAIL ? EXIT_GOOD : pass_exit_code(end.end.status);
 }
 
-enum exit_code command_cat(const struct command_options *options)
+/* ---- following ---- */
+
+/* The logs that are followed, and the directory as it was at each time that an era began. */
+struct following {
+    struct printing *printing;
+    struct data *data[LOG_MANIFEST_ERA_COUNT_MAX];
+    uint32_t data_count;
+    struct follow *follows;
+    uint32_t follow_count;
+    uint64_t looked_ms;
+};
+
+static volatile sig_atomic_t is_interrupted;
+
+static void interrupt(int signal_number)
+{
+    (void)signal_number;
+    is_interrupted = 1;
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void add_follow(struct following *f, const struct data *data, const struct data_log *log,
+                       const struct log_position *at)
+{
+    if (data_log_is_newest(data, log))
+        follow_begin(&f->follows[f->follow_count++], data, log, at, f->data[0]->buffer);
+}
+
+static uint64_t newest_era(const struct data *data)
+{
+    return data->manifest.eras[data->manifest.era_count - 1].number;
+}
+
+/* A server that was started with another number of cores has begun an era. */
+static void look_for_era(struct following *f)
+{
+    const uint64_t now = now_ms();
+    struct data *data;
+    if (now - f->looked_ms < MANIFEST_EVERY_MS || f->data_count == LOG_MANIFEST_ERA_COUNT_MAX)
+        return;
+    f->looked_ms = now;
+    if (data_open(f->data[0]->path, &data) != EXIT_GOOD)
+        return;
+    if (newest_era(data) == newest_era(f->data[f->data_count - 1])) {
+        data_close(&data);
+        return;
+    }
+    const struct log_position first = log_position_first();
+    const struct data_log *log = data_era_logs(data, data->manifest.era_count - 1);
+    f->data[f->data_count++] = data;
+    for (uint32_t i = 0; i < f->follow_count; i++)
+        follow_end(&f->follows[i]);
+    f->follow_count = 0;
+    for (uint32_t core = 0; core < data_core_count(data, data->manifest.era_count - 1); core++)
+        if (filter_has_log(f->printing->options, &log[core]))
+            add_follow(f, data, &log[core], &first);
+}
+
+/* Prints what there is of one log. */
+static enum exit_code follow_log(struct printing *printing, struct follow *follow, bool *found_out)
+{
+    struct log_group group;
+    uint64_t refused_lsn;
+    enum follow_found found = FOLLOW_NOTHING;
+    printing->log = follow->log;
+    while (!printing->is_enough && (found = follow_next(follow, &group)) == FOLLOW_GROUP) {
+        const char *wrong = print_group(printing, &group, &refused_lsn);
+        *found_out = true;
+        if (wrong == NULL)
+            continue;
+        tell("%s: damaged: the record with LSN %" PRIu64 ": %s", follow->log->path, refused_lsn,
+             wrong);
+        return EXIT_DAMAGED;
+    }
+    if (found != FOLLOW_GONE)
+        return EXIT_GOOD;
+    tell("%s: a server has removed the segment of LSN %" PRIu64
+         " before it could be read: records are missing from here on; begin anew",
+         follow->log->path, follow->at.next_lsn);
+    return EXIT_IO;
+}
+
+static enum exit_code follow_all(struct following *f)
+{
+    const struct timespec idle = {.tv_nsec = IDLE_MS * 1000000l};
+    enum exit_code code = EXIT_GOOD;
+    signal(SIGINT, interrupt);
+    signal(SIGTERM, interrupt);
+    while (code == EXIT_GOOD && !is_interrupted && !f->printing->is_enough) {
+        bool has_found = false;
+        for (uint32_t i = 0; i < f->follow_count && code == EXIT_GOOD; i++)
+            code = follow_log(f->printing, &f->follows[i], &has_found);
+        if (fflush(stdout) != 0)
+            return EXIT_IO;
+        if (has_found || code != EXIT_GOOD)
+            continue;
+        look_for_era(f);
+        nanosleep(&idle, NULL);
+    }
+    return code;
+}
+
+static void end_following(struct following *f)
+{
+    for (uint32_t i = 0; i < f->follow_count; i++)
+        follow_end(&f->follows[i]);
+    for (uint32_t i = 1; i < f->data_count; i++)
+        data_close(&f->data[i]);
+    free(f->follows);
+}
+
+/* ---- the command ---- */
+
+static enum exit_code print_all(const struct options *options, struct data *data)
+{
+    struct printing printing = {.options = options, .format = format_of(options)};
+    struct following following = {.printing = &printing, .data = {data}, .data_count = 1};
+    enum exit_code code = EXIT_GOOD;
+    following.follows = allocate(LOG_CORE_COUNT_MAX, sizeof following.follows[0]);
+    record_print_header(printing.format, stdout);
+    if (isatty(STDOUT_FILENO) == 0) /* where lines of the two would mix */
+        progress_begin("reading", filter_bytes(options, data));
+    for (uint32_t i = 0; i < data->log_count && !has_limit_reached(&printing); i++) {
+        struct log_position end;
+        if (!filter_has_log(options, &data->logs[i]))
+            continue;
+        const enum exit_code log_code = print_log(&printing, data, &data->logs[i], &end);
+        if (code == EXIT_GOOD)
+            code = log_code;
+        add_follow(&following, data, &data->logs[i], &end);
+    }
+    progress_end();
+    if (options->is_following && code == EXIT_GOOD)
+        code = follow_all(&following);
+    end_following(&following);
+    return code;
+}
+
+enum exit_code command_cat(const struct options *options)
 {
     struct data *data;
     enum exit_code code = data_open(options->path, &data);
     if (code != EXIT_GOOD)
         return code;
-    bool is_known = options->core == CORE_ALL;
-    for (uint32_t i = 0; i < data->log_count; i++) {
-        if (options->core != CORE_ALL && data->logs[i].core != (uint32_t)options->core)
-            continue;
-        is_known = true;
-        const enum exit_code log_code = print_log(data, &data->logs[i], options->is_json);
-        if (code == EXIT_GOOD)
-            code = log_code;
-    }
-    if (!is_known) {
-        tell("%s: no era has a core %d; `holdfast-log info` shows what there is", options->path,
-             options->core);
-        code = EXIT_USAGE;
-    }
+    code = filter_fits(options, data) ? print_all(options, data) : EXIT_USAGE;
     data_close(&data);
     return code;
 }

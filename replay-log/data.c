@@ -1,77 +1,51 @@
 #include "data.h"
 
+#include "allocate.h"
+#include "guess.h"
+#include "input.h"
+#include "names.h"
+#include "snapshots.h"
 #include "text.h"
 
 #include "base/assert.h"
-#include "stock/record.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-/* A server that writes while we read can make a log look damaged: groups appear behind a place that
- * was empty a moment ago, and an unused file is removed by a server that starts. Real trouble stays
- * where it is. So a survey that finds some is made again until two in a row find it at the same
- * place; this is often enough for a log that grows. */
-enum { SURVEY_COUNT_MAX = 10 };
+/* Files may go between being listed and being looked at, while a server runs. Then the folder is
+ * listed again. */
+enum { LIST_COUNT_MAX = 10 };
 
-static void *allocate(size_t count, size_t bytes)
+/* ---- segments ---- */
+
+void data_segment_path(const struct data_log *log, uint32_t segment_index, char *to)
 {
-    void *memory = calloc(count, bytes);
-    if (memory == NULL) {
-        tell("out of memory: free some, or use a larger machine");
-        exit(EXIT_IO);
-    }
-    return memory;
-}
-
-/* ---- files ---- */
-
-/* Reads exactly so many bytes. 0 or a negative errno; a file that ends early is -ENODATA. */
-static int read_at(int fd, uint64_t offset, void *buffer, size_t bytes)
-{
-    for (size_t done = 0; done < bytes;) {
-        const ssize_t now = pread(fd, (char *)buffer + done, bytes - done, (off_t)(offset + done));
-        if (now < 0 && errno == EINTR)
-            continue;
-        if (now <= 0)
-            return now == 0 ? -ENODATA : -errno;
-        done += (size_t)now;
-    }
-    return 0;
-}
-
-/* Neither waits for the other end of a pipe nor follows a link: only a regular file is a log's.
- * Descriptor or negative errno; -ENXIO for what is no regular file. */
-static int open_regular(const char *path)
-{
-    struct stat status;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
-    if (fd < 0)
-        return errno == ELOOP ? -ENXIO : -errno;
-    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
-        return fd;
-    close(fd);
-    return -ENXIO;
-}
-
-static void segment_path(const struct data_log *log, uint32_t segment_index, char *to)
-{
+    hf_assert(segment_index < log->segment_count);
     const int written =
         snprintf(to, DATA_FILE_PATH_BYTES, "%s/%s", log->path, log->segments[segment_index].name);
     hf_assert(written > 0 && written < DATA_FILE_PATH_BYTES);
 }
 
-static void close_segment(struct data_log *log)
+void data_snapshot_path(const struct data_log *log, uint64_t lsn, char *to)
 {
-    if (log->fd >= 0)
-        close(log->fd);
+    char name[LOG_NAME_BYTES_MAX];
+    log_snapshot_file_name(lsn, name);
+    const int written = snprintf(to, DATA_FILE_PATH_BYTES, "%s/%s", log->path, name);
+    hf_assert(written > 0 && written < DATA_FILE_PATH_BYTES);
+}
+
+const char *data_short_path(const struct data *data, const char *path)
+{
+    const size_t bytes = strlen(data->path);
+    return strncmp(path, data->path, bytes) == 0 && path[bytes] == '/' ? path + bytes + 1 : path;
+}
+
+void data_close_segment(struct data_log *log)
+{
+    input_close(log->fd);
     log->fd = -1;
 }
 
@@ -81,105 +55,128 @@ static int open_segment(struct data_log *log, uint32_t segment_index)
     char path[DATA_FILE_PATH_BYTES];
     if (log->fd >= 0 && log->fd_segment_index == segment_index)
         return 0;
-    close_segment(log);
-    segment_path(log, segment_index, path);
-    log->fd = open_regular(path);
+    data_close_segment(log);
+    data_segment_path(log, segment_index, path);
+    uint64_t file_bytes;
+    log->fd = input_open(path, &file_bytes);
     log->fd_segment_index = segment_index;
     return log->fd < 0 ? log->fd : 0;
 }
 
-static int read_segment(void *context, uint32_t segment_index, uint64_t offset, void *buffer,
-                        uint32_t bytes)
+int data_read_segment(void *context, uint32_t segment_index, uint64_t offset, void *buffer,
+                      uint32_t bytes)
 {
     struct data_log *log = context;
     const int error = open_segment(log, segment_index);
-    return error != 0 ? error : read_at(log->fd, offset, buffer, bytes);
-}
-
-/* The same, with zeros in place of what stands behind the end that the survey found. */
-static int read_segment_up_to_end(void *context, uint32_t segment_index, uint64_t offset,
-                                  void *buffer, uint32_t bytes)
-{
-    struct data_log *log = context;
-    uint64_t wanted = bytes;
-    if (segment_index == log->end.segment_index) {
-        const uint64_t before_end = offset < log->end.offset ? log->end.offset - offset : 0;
-        wanted = before_end < bytes ? before_end : bytes;
-    }
-    memset((uint8_t *)buffer + wanted, 0, bytes - wanted);
-    return wanted == 0 ? 0 : read_segment(context, segment_index, offset, buffer, (uint32_t)wanted);
+    return error != 0 ? error : input_read_at(log->fd, offset, buffer, bytes);
 }
 
 /* ---- listing ---- */
 
-static void free_segments(struct data_log *log)
+static void forget_segments(struct data_log *log)
 {
-    close_segment(log);
+    data_close_segment(log);
     for (uint32_t i = 0; i < log->segment_count; i++)
         free((void *)(uintptr_t)log->segments[i].name);
     free(log->segments);
     log->segments = NULL;
     log->segment_count = 0;
+    log->segments_bytes = 0;
 }
 
-static int is_segment(const struct dirent *entry)
+static bool is_ours(const char *name)
 {
-    return log_segment_file_number(entry->d_name) != 0;
+    uint64_t lsn;
+    return log_segment_file_number(name) != 0 || log_snapshot_file_lsn(name, &lsn);
 }
 
 static int add_segment(struct data_log *log, const char *name)
 {
     char path[DATA_FILE_PATH_BYTES];
-    struct stat status;
-    log->segments[log->segment_count++].name = strdup(name);
-    hf_assert(log->segments[log->segment_count - 1].name != NULL);
-    segment_path(log, log->segment_count - 1, path);
-    if (lstat(path, &status) != 0)
-        return -errno;
-    if (!S_ISREG(status.st_mode))
-        return -ENXIO;
-    log->segments[log->segment_count - 1].bytes = (uint64_t)status.st_size;
-    log->file_bytes += (uint64_t)status.st_size;
+    snprintf(path, sizeof path, "%s/%.63s", log->path, name);
+    const int64_t bytes = input_look(path);
+    if (bytes == -ENXIO)
+        snprintf(log->list_wrong, sizeof log->list_wrong, "%.63s", name);
+    if (bytes < 0)
+        return (int)bytes;
+    log->segments[log->segment_count++] =
+        (struct log_segment){.name = allocate_text(name), .bytes = (uint64_t)bytes};
+    log->segments_bytes += (uint64_t)bytes;
     return 0;
 }
 
-/* 0 or a negative errno. Names have as many digits each, so their order is that of the numbers. */
-static int list_segments(struct data_log *log)
+/* Of what is no regular file the others are still wanted. */
+static int worse_error(int before, int now)
 {
-    struct dirent **entries;
-    free_segments(log);
-    log->file_bytes = 0;
-    const int count = scandir(log->path, &entries, is_segment, alphasort);
-    if (count < 0)
-        return -errno;
-    log->segments = allocate((size_t)count + 1, sizeof log->segments[0]);
-    int error = 0;
-    for (int i = 0; i < count; i++) {
-        if (error == 0)
-            error = add_segment(log, entries[i]->d_name);
-        free(entries[i]);
+    return now == 0 ? before : now;
+}
+
+static struct data_snapshot *known_snapshot(const struct data_log *log, uint64_t lsn)
+{
+    struct data_snapshot *snapshot = log->all_snapshots;
+    while (snapshot != NULL && snapshot->lsn != lsn)
+        snapshot = snapshot->next;
+    return snapshot;
+}
+
+static void add_snapshot(struct data *data, struct data_log *log, uint64_t lsn)
+{
+    struct data_snapshot *snapshot = known_snapshot(log, lsn);
+    if (snapshot == NULL) {
+        snapshot = allocate(1, sizeof *snapshot);
+        snapshot->lsn = lsn;
+        snapshot->next = log->all_snapshots;
+        log->all_snapshots = snapshot;
+        snapshot_look(data, log, snapshot);
     }
-    free(entries);
+    log->snapshots[log->snapshot_count++] = snapshot;
+}
+
+/* Names have as many digits each, so their order is that of the numbers. */
+static int list_once(struct data *data, struct data_log *log)
+{
+    struct names names;
+    int error = names_list(log->path, is_ours, &names);
+    if (error == 0) {
+        forget_segments(log);
+        free(log->snapshots);
+        log->segments = allocate(names.count + 1, sizeof log->segments[0]);
+        log->snapshots = allocate(names.count + 1, sizeof(struct data_snapshot *));
+        log->snapshot_count = 0;
+    }
+    for (size_t i = 0; i < names.count && (error == 0 || error == -ENXIO); i++) {
+        uint64_t lsn;
+        if (log_snapshot_file_lsn(names.list[i], &lsn))
+            add_snapshot(data, log, lsn);
+        else
+            error = worse_error(error, add_segment(log, names.list[i]));
+    }
+    names_free(&names);
     return error;
 }
 
-/* ---- opening ---- */
-
-static int is_any_name(const struct dirent *entry)
+void data_list(struct data *data, struct data_log *log)
 {
-    return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    log->list_error = 0;
+    for (int i = 0; i < LIST_COUNT_MAX; i++) {
+        log->list_error = list_once(data, log);
+        if (log->list_error != -ENOENT || !input_is_folder(log->path))
+            break;
+    }
+    if (log->list_error != 0 && log->list_error != -ENXIO)
+        forget_segments(log);
 }
+
+/* ---- the manifest ---- */
 
 /* An empty directory may become a data directory; one with something in it has lost its MANIFEST,
  * or is somebody else's. */
 static enum exit_code tell_no_manifest(const char *path)
 {
-    struct dirent **entries;
-    const int count = scandir(path, &entries, is_any_name, NULL);
-    for (int i = 0; i < count; i++)
-        free(entries[i]);
-    if (count >= 0)
-        free(entries);
+    struct names names;
+    const int error = names_list(path, NULL, &names);
+    const size_t count = names.count;
+    names_free(&names);
     if (count > 0) {
         tell("%s: damaged: it has no MANIFEST but is not empty; bring the MANIFEST back from a "
              "copy, or name the data directory that holdfastd was started with (--data)",
@@ -187,7 +184,7 @@ static enum exit_code tell_no_manifest(const char *path)
         return EXIT_DAMAGED;
     }
     tell("%s: %s; name the data directory that holdfastd was started with (--data)", path,
-         count == 0 ? "it is empty" : strerror(errno));
+         error == 0 ? "it is empty" : strerror(-error));
     return EXIT_IO;
 }
 
@@ -219,17 +216,13 @@ static enum exit_code tell_manifest_unreadable(const struct data *data, const ch
 /* Reads the whole file, or more of it than a manifest has. 0 or a negative errno. */
 static int read_text(const char *path, char *text, size_t text_bytes, size_t *bytes_out)
 {
-    struct stat status;
-    const int fd = open_regular(path);
+    uint64_t file_bytes;
+    const int fd = input_open(path, &file_bytes);
     if (fd < 0)
         return fd;
-    int error = fstat(fd, &status) == 0 ? 0 : -errno;
-    if (error == 0) {
-        const uint64_t file_bytes = (uint64_t)status.st_size;
-        *bytes_out = file_bytes < text_bytes ? (size_t)file_bytes : text_bytes;
-        error = read_at(fd, 0, text, *bytes_out);
-    }
-    close(fd);
+    *bytes_out = file_bytes < text_bytes ? (size_t)file_bytes : text_bytes;
+    const int error = input_read_at(fd, 0, text, *bytes_out);
+    input_close(fd);
     return error;
 }
 
@@ -256,6 +249,8 @@ static enum exit_code read_manifest(struct data *data)
     return EXIT_DAMAGED;
 }
 
+/* ---- life ---- */
+
 static void make_logs(struct data *data)
 {
     const struct log_manifest *manifest = &data->manifest;
@@ -264,35 +259,51 @@ static void make_logs(struct data *data)
     data->logs = allocate(data->log_count, sizeof data->logs[0]);
     struct data_log *log = data->logs;
     for (uint32_t i = 0; i < manifest->era_count; i++) {
+        const bool is_closed = i + 1 < manifest->era_count && !data->is_guessed;
         for (uint32_t core = 0; core < manifest->eras[i].core_count; core++, log++) {
             char name[LOG_NAME_BYTES_MAX];
             log->era = manifest->eras[i].number;
+            log->era_index = i;
             log->core = core;
-            log->closed = i + 1 < manifest->era_count ? &manifest->eras[i].ends[core] : NULL;
+            log->closed = is_closed ? &manifest->eras[i].ends[core] : NULL;
             log->fd = -1;
             log_core_directory_name(log->era, core, name);
             snprintf(log->path, sizeof log->path, "%s/%s", data->path, name);
+            data_list(data, log);
         }
     }
 }
 
-enum exit_code data_open(const char *path, struct data **data_out)
+static enum exit_code open_data(const char *path, bool may_guess, struct data **data_out)
 {
+    *data_out = NULL;
     if (strlen(path) >= DATA_PATH_BYTES) {
         tell("%s: the path is too long", path);
         return EXIT_USAGE;
     }
     struct data *data = allocate(1, sizeof *data);
     snprintf(data->path, sizeof data->path, "%s", path);
-    const enum exit_code code = read_manifest(data);
+    data->buffer = allocate_buffer(LOG_GROUP_BYTES_MAX);
+    enum exit_code code = read_manifest(data);
+    if (code == EXIT_DAMAGED && may_guess)
+        code = guess_manifest(data);
     if (code != EXIT_GOOD) {
-        free(data);
+        data_close(&data);
         return code;
     }
     make_logs(data);
-    data->buffer = allocate(1, LOG_GROUP_BYTES_MAX);
     *data_out = data;
     return EXIT_GOOD;
+}
+
+enum exit_code data_open(const char *path, struct data **data_out)
+{
+    return open_data(path, false, data_out);
+}
+
+enum exit_code data_open_damaged(const char *path, struct data **data_out)
+{
+    return open_data(path, true, data_out);
 }
 
 void data_close(struct data **data)
@@ -301,183 +312,47 @@ void data_close(struct data **data)
     *data = NULL;
     if (closing == NULL)
         return;
-    for (uint32_t i = 0; i < closing->log_count; i++)
-        free_segments(&closing->logs[i]);
+    for (uint32_t i = 0; i < closing->log_count; i++) {
+        struct data_log *log = &closing->logs[i];
+        forget_segments(log);
+        free(log->snapshots);
+        while (log->all_snapshots != NULL) {
+            struct data_snapshot *next = log->all_snapshots->next;
+            free(log->all_snapshots);
+            log->all_snapshots = next;
+        }
+    }
     free(closing->logs);
     free(closing->buffer);
     free(closing);
 }
 
-/* ---- reading ---- */
+/* ---- questions ---- */
 
-static struct log_source source_of(const struct data *data, struct data_log *log)
+struct data_log *data_era_logs(struct data *data, uint32_t era_index)
 {
-    return (struct log_source){
-        .segments = log->segments,
-        .segment_count = log->segment_count,
-        .read = read_segment,
-        .read_context = log,
-        .server_id = data->manifest.server_id,
-        .era = log->era,
-        .core = log->core,
-        .closed = log->closed,
-    };
+    struct data_log *log = data->logs;
+    for (uint32_t i = 0; i < era_index; i++)
+        log += data_core_count(data, i);
+    return log;
 }
 
-/* Whose records are read, and what each goes to. */
-struct record_reading {
-    data_record_fn record;
-    void *context;
-};
-
-static const char *read_group(void *context, const struct log_group *group,
-                              uint64_t *refused_lsn_out)
+bool data_log_has_first_segment(const struct data_log *log)
 {
-    const struct record_reading *reading = context;
-    uint64_t lsn = group->first_lsn;
-    for (const uint8_t *record = group->records; record != NULL;
-         record = log_record_next(group, record), lsn++) {
-        const char *wrong = reading->record(reading->context, lsn, record);
-        *refused_lsn_out = lsn;
-        if (wrong != NULL)
-            return wrong;
-    }
-    return NULL;
+    return log->segment_count == 0 || log_segment_file_number(log->segments[0].name) == 1;
 }
 
-static const char *count_record(void *context, uint64_t lsn, const uint8_t *bytes)
+bool data_log_has_beginning(const struct data *data, const struct data_log *log)
 {
-    struct data_log *log = context;
-    struct stock_record record;
-    (void)lsn;
-    const char *wrong = stock_record_decode(bytes, log_record_bytes(bytes), &record);
-    if (wrong != NULL)
-        return wrong;
-    hf_assert(record.type < DATA_RECORD_TYPE_COUNT);
-    log->type_counts[record.type]++;
-    if (log->first_time_ms == 0 || record.time_ms < log->first_time_ms)
-        log->first_time_ms = record.time_ms;
-    if (record.time_ms > log->last_time_ms)
-        log->last_time_ms = record.time_ms;
-    return NULL;
+    return data_log_has_first_segment(log) &&
+           (log->era_index > 0 || !log_manifest_needs_snapshots(&data->manifest));
 }
 
-/* The folders of an era are made before the manifest names them, and nobody but the server puts
- * anything where a segment is to be. */
-static void set_folder_unreadable(const struct data_log *log, struct log_end *end, int error)
+uint64_t data_log_bytes_from(const struct data_log *log, uint64_t segment_number)
 {
-    const bool is_damage = error == -ENOENT || error == -ENXIO;
-    *end = (struct log_end){.status = is_damage ? LOG_DAMAGED : LOG_IO,
-                            .next_lsn = 1,
-                            .next_group_number = 1,
-                            .io_error = error};
-    if (error == -ENXIO)
-        snprintf(end->reason, sizeof end->reason, "%s in it is no regular file",
-                 log->segments[log->segment_count - 1].name);
-    else
-        snprintf(end->reason, sizeof end->reason, "the log cannot be listed: %s", strerror(-error));
-}
-
-static void survey_once(struct data *data, struct data_log *log)
-{
-    log->first_time_ms = 0;
-    log->last_time_ms = 0;
-    memset(log->type_counts, 0, sizeof log->type_counts);
-    const int error = list_segments(log);
-    if (error != 0) {
-        set_folder_unreadable(log, &log->end, error);
-        free_segments(log);
-        return;
-    }
-    const struct log_source source = source_of(data, log);
-    struct record_reading reading = {.record = count_record, .context = log};
-    log_read(&source, read_group, &reading, data->buffer, &log->end);
-}
-
-static bool is_trouble(enum log_status status)
-{
-    return status == LOG_DAMAGED || status == LOG_IO;
-}
-
-void data_survey(struct data *data, struct data_log *log)
-{
-    survey_once(data, log);
-    for (int i = 1; i < SURVEY_COUNT_MAX && is_trouble(log->end.status); i++) {
-        const struct log_end before = log->end;
-        survey_once(data, log);
-        if (log->end.status == before.status && log->end.segment_index == before.segment_index &&
-            log->end.offset == before.offset)
-            return;
-    }
-}
-
-void data_read(struct data *data, struct data_log *log, data_record_fn record, void *record_context,
-               struct log_end *end_out)
-{
-    struct log_source source = source_of(data, log);
-    source.read = read_segment_up_to_end;
-    source.closed = NULL; /* the survey has said whether the log ends where it should */
-    if (source.segment_count > log->end.segment_index + 1)
-        source.segment_count = log->end.segment_index + 1;
-    struct record_reading reading = {.record = record, .context = record_context};
-    log_read(&source, read_group, &reading, data->buffer, end_out);
-    if (end_out->status == LOG_GOOD)
-        *end_out = log->end;
-}
-
-/* ---- telling ---- */
-
-enum exit_code data_exit_code(enum log_status status)
-{
-    switch (status) {
-    case LOG_GOOD:
-        return EXIT_GOOD;
-    case LOG_TORN_TAIL:
-        return EXIT_TORN;
-    case LOG_DAMAGED:
-        return EXIT_DAMAGED;
-    case LOG_IO:
-        return EXIT_IO;
-    case LOG_VERSION:
-        return EXIT_VERSION;
-    }
-    return EXIT_DAMAGED;
-}
-
-void data_end_path(const struct data_log *log, const struct log_end *end, char *to)
-{
-    if (end->segment_index < log->segment_count)
-        segment_path(log, end->segment_index, to);
-    else
-        snprintf(to, DATA_FILE_PATH_BYTES, "%s", log->path);
-}
-
-static const char *advice(enum log_status status)
-{
-    switch (status) {
-    case LOG_GOOD:
-        break;
-    case LOG_TORN_TAIL:
-        return "it was never acknowledged; the server cuts it off when it starts (if one is "
-               "running "
-               "here, this is what it is writing now)";
-    case LOG_DAMAGED:
-        return "records from there on cannot be trusted; stop the server, keep a copy, bring the "
-               "file back from a good one";
-    case LOG_IO:
-        return "check the rights of this user, then the disk";
-    case LOG_VERSION:
-        return "use the holdfast-log that came with the server that wrote it";
-    }
-    return "";
-}
-
-void data_tell_end(const struct data_log *log, const struct log_end *end)
-{
-    char path[DATA_FILE_PATH_BYTES];
-    if (end->status == LOG_GOOD)
-        return;
-    data_end_path(log, end, path);
-    tell("%s: offset %" PRIu64 ", LSN %" PRIu64 " and later: %s: %s; %s", path, end->offset,
-         end->next_lsn, log_status_text(end->status), end->reason, advice(end->status));
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < log->segment_count; i++)
+        if (log_segment_file_number(log->segments[i].name) >= segment_number)
+            bytes += log->segments[i].bytes;
+    return bytes;
 }

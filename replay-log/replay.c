@@ -1,92 +1,154 @@
 #include "replay.h"
 
-#include "text.h"
+#include "stock/stock.h"
 
-#include <inttypes.h>
+const char replay_misplaced[] = "its item belongs to another core";
 
-/* How bad each end is, for the code of a whole directory: damage is said before all else. */
-static int rank(enum exit_code code)
+/* ---- items ---- */
+
+static uint32_t log_index(const struct data *data, uint32_t era_index, uint64_t item_id)
 {
-    static const int RANKS[] = {
-        [EXIT_GOOD] = 0, [EXIT_TORN] = 1, [EXIT_VERSION] = 2, [EXIT_IO] = 3, [EXIT_DAMAGED] = 4,
-    };
-    return RANKS[code];
+    uint32_t index = data_owner(data, era_index, item_id);
+    for (uint32_t i = 0; i < era_index; i++)
+        index += data_core_count(data, i);
+    return index;
 }
 
-enum exit_code replay_survey(struct data *data)
+static bool is_wanted(const void *context, uint64_t item_id)
 {
-    enum exit_code worst = EXIT_GOOD;
-    for (uint32_t i = 0; i < data->log_count; i++) {
-        data_survey(data, &data->logs[i]);
-        const enum exit_code code = data_exit_code(data->logs[i].end.status);
-        if (rank(code) > rank(worst))
-            worst = code;
+    struct wanting *wanting = *(struct wanting *const *)context;
+    const struct data *data = wanting->data;
+    const uint32_t era_index = wanting->log->era_index;
+    if (data_owner(data, era_index, item_id) != wanting->log->core) {
+        wanting->has_misplaced = true;
+        return false;
     }
-    return worst;
+    if (wanting->has_snapshot == NULL)
+        return true;
+    for (uint32_t era = era_index + 1; era < data->manifest.era_count; era++)
+        if (wanting->has_snapshot[log_index(data, era, item_id)])
+            return false;
+    return true;
 }
 
-static uint64_t count_of(const struct data *data, enum stock_record_type type)
+struct stock_wanted wanting_of(struct wanting *wanting)
 {
-    uint64_t count = 0;
-    for (uint32_t i = 0; i < data->log_count; i++)
-        count += data->logs[i].type_counts[type];
-    return count;
+    wanting->self = wanting;
+    return (struct stock_wanted){.is_wanted = is_wanted, .context = &wanting->self};
 }
 
-/* Tables for as many as were ever made: more cannot live at once. Memory is only taken as it is
- * touched. */
-static struct stock *create_stock(const struct data *data)
+/* The first record that is not where its item belongs. Those before it are well-formed. */
+static void find_misplaced(const struct replay *replay, const struct log_group *group,
+                           uint64_t *refused_lsn_out)
 {
-    const uint64_t item_count = count_of(data, STOCK_RECORD_ITEM_CREATED) + 1;
-    const uint64_t hold_count = count_of(data, STOCK_RECORD_HELD) + 1;
-    if (item_count > STOCK_TABLE_COUNT_MAX || hold_count > STOCK_TABLE_COUNT_MAX) {
-        tell("%s: %" PRIu64 " items and %" PRIu64 " holds are more than this program's tables "
-             "can hold (%u each)",
-             data->path, item_count - 1, hold_count - 1, STOCK_TABLE_COUNT_MAX);
-        return NULL;
+    const struct wanting *wanting = &replay->wanting;
+    const uint8_t *bytes = group->records;
+    for (*refused_lsn_out = group->first_lsn; bytes != NULL;
+         bytes = log_record_next(group, bytes), ++*refused_lsn_out) {
+        struct stock_record record;
+        if (stock_record_decode(bytes, log_record_bytes(bytes), &record) == NULL &&
+            data_owner(wanting->data, wanting->log->era_index, stock_record_item_id(&record)) !=
+                wanting->log->core)
+            return;
     }
-    const struct stock_options options = {
-        .item_count_max = (uint32_t)item_count,
-        .reservation_count_max = (uint32_t)hold_count,
-        .buyer_count_max = (uint32_t)hold_count,
-        .retention_ms = 0, /* forgetting is a record too */
-    };
-    struct stock *stock = stock_create(&options);
-    if (stock == NULL)
-        tell("out of memory for %" PRIu64 " items and %" PRIu64 " holds: use a larger machine",
-             item_count - 1, hold_count - 1);
-    return stock;
 }
 
-static const char *apply_record(void *context, uint64_t lsn, const uint8_t *bytes)
+/* ---- groups ---- */
+
+static bool is_before_time(const uint8_t *record, uint64_t time_end_ms)
 {
-    struct stock *stock = context;
-    struct stock_record record;
-    const char *wrong = stock_record_decode(bytes, log_record_bytes(bytes), &record);
+    struct stock_record decoded;
+    if (time_end_ms == UINT64_MAX)
+        return true;
+    /* What cannot be decoded is for the replay to refuse. */
+    return stock_record_decode(record, log_record_bytes(record), &decoded) != NULL ||
+           decoded.time_ms < time_end_ms;
+}
+
+struct stock_records replay_records(const struct log_group *group, const struct cut *cut)
+{
+    struct stock_records records = {.from = group->records};
+    if (cut->time_end_ms == UINT64_MAX && group->first_lsn + group->record_count <= cut->lsn_end) {
+        records.bytes = group->records_bytes;
+        records.count = group->record_count;
+        return records;
+    }
+    for (const uint8_t *record = group->records;
+         record != NULL && group->first_lsn + records.count < cut->lsn_end &&
+         is_before_time(record, cut->time_end_ms);
+         record = log_record_next(group, record)) {
+        records.bytes += log_record_bytes(record);
+        records.count++;
+    }
+    return records;
+}
+
+static uint64_t time_of(const uint8_t *record)
+{
+    struct stock_record decoded;
+    return stock_record_decode(record, log_record_bytes(record), &decoded) == NULL ? decoded.time_ms
+                                                                                   : 0;
+}
+
+/* Those of the first and the last record. */
+static void note_times(struct replay *replay, const struct stock_records *records)
+{
+    const uint8_t *last = records->from;
+    if (records->count == 0)
+        return;
+    if (replay->first_time_ms == 0)
+        replay->first_time_ms = time_of(last);
+    for (uint32_t i = 1; i < records->count; i++)
+        last += log_record_bytes(last);
+    replay->last_time_ms = time_of(last);
+}
+
+static const char *decode(const struct stock_records *records, uint32_t *read_count_out)
+{
+    const uint8_t *record = records->from;
+    const char *wrong = NULL;
+    for (*read_count_out = 0; *read_count_out < records->count; ++*read_count_out) {
+        struct stock_record decoded;
+        wrong = stock_record_decode(record, log_record_bytes(record), &decoded);
+        if (wrong != NULL)
+            break;
+        record += log_record_bytes(record);
+    }
+    return wrong;
+}
+
+static const char *put(struct replay *replay, const struct stock_records *records,
+                       uint32_t *read_count_out)
+{
+    struct stock_replayed replayed;
+    if (replay->stock == NULL)
+        return decode(records, read_count_out);
+    const char *wrong =
+        stock_replay(replay->stock, records, wanting_of(&replay->wanting), &replayed);
+    *read_count_out = replayed.read_count;
+    replay->is_full = wrong == stock_check_full;
+    return wrong;
+}
+
+const char *replay_group(void *context, const struct log_group *group, uint64_t *refused_lsn_out)
+{
+    struct replay *replay = context;
+    const struct stock_records records = replay_records(group, &replay->cut);
+    uint32_t read_count = 0;
+    *refused_lsn_out = group->first_lsn;
+    if (group->time_ms > STOCK_TIME_MS_MAX)
+        return "the group's time is out of range";
+    const char *wrong = put(replay, &records, &read_count);
+    *refused_lsn_out += read_count;
+    replay->record_count += read_count;
+    replay->last_lsn = group->first_lsn + read_count - 1;
+    replay->is_enough = records.count < group->record_count ||
+                        group->first_lsn + group->record_count >= replay->cut.lsn_end;
     if (wrong == NULL)
-        wrong = stock_check(stock, &record);
-    if (wrong != NULL)
-        return wrong;
-    record.lsn = lsn;
-    stock_commit(stock, &record);
-    return NULL;
-}
-
-enum exit_code replay_build(struct data *data, struct stock **stock_out)
-{
-    struct stock *stock = create_stock(data);
-    if (stock == NULL)
-        return EXIT_IO;
-    for (uint32_t i = 0; i < data->log_count; i++) {
-        struct data_log *log = &data->logs[i];
-        struct log_end end;
-        data_read(data, log, apply_record, stock, &end);
-        if (end.status != LOG_GOOD && end.status != LOG_TORN_TAIL) {
-            log->end = end;
-            stock_destroy(&stock);
-            return data_exit_code(end.status);
-        }
+        note_times(replay, &records);
+    if (replay->wanting.has_misplaced) {
+        find_misplaced(replay, group, refused_lsn_out);
+        wrong = replay_misplaced;
     }
-    *stock_out = stock;
-    return EXIT_GOOD;
+    return wrong;
 }

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-COPIED = ("bench", "client", "engine", "proto")  # the folders of rooms
+COPIED = ("bench", "client", "engine", "proto", "replay-log")  # the folders of rooms
 
 RENEW = """\
 tests/canaries/{name}.patch no longer applies to the source. To renew it: make the change that its
