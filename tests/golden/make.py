@@ -26,7 +26,7 @@ from google.protobuf import json_format
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROTO_DIR = os.path.join(HERE, "..", "..", "proto")
-FILES = ["result", "session", "item", "reservation"]
+FILES = ["result", "session", "item", "reservation", "snapshot"]
 
 HEADER_BYTES = 32
 MAGIC = 0x31504648
