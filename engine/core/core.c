@@ -16,7 +16,7 @@
 enum {
     TURN_JOBS_MAX = 1024,   /* from other cores */
     TURN_FRAMES_MAX = 4096, /* from clients */
-    TURN_DUE_MAX = 512,     /* expiries and forgettings */
+    TURN_DUE_MIN = 512,     /* expiries and forgettings, and twice what was recorded since */
     TURN_WORK_MAX = 4096,   /* rows, for other cores and for clients each; then no more is begun */
     ROW_BODY_BYTES = 64,    /* of a frame, that take no longer to decode than a row to run */
 };
@@ -163,18 +163,20 @@ static bool take_jobs(struct core *core)
     return true;
 }
 
-/* True when there may be more. */
+/* A hold comes due twice: it expires, and is forgotten. So a slice is more than twice what clients
+ * had recorded since the last one: however fast holds come, they go as fast. True when there may be
+ * more. */
 static bool take_due(struct core *core)
 {
+    uint64_t left = TURN_DUE_MIN + 2 * (wal_last_lsn(core->wal) - core->due_lsn);
     struct stock_record record;
-    for (uint32_t i = 0; i < TURN_DUE_MAX; i++) {
-        if (core->is_closed || !has_log_room(core) ||
-            !stock_decide_due(core->stock, core->now_ms, &record) ||
-            !core_may_record(core, &record))
-            return false;
+    while (left > 0 && !core->is_closed && has_log_room(core) &&
+           stock_decide_due(core->stock, core->now_ms, &record) && core_may_record(core, &record)) {
         core_apply(core, &record);
+        left--;
     }
-    return true;
+    core->due_lsn = wal_last_lsn(core->wal);
+    return left == 0;
 }
 
 static enum frame_outcome take_frame(struct core *core, const struct net_frame *frame)
@@ -325,6 +327,7 @@ static enum core_status begin_serving(struct core *core)
     engine_clock_raise(&core->clock, core->server->not_before_ms);
     core->now_ms = engine_clock_advance(&core->clock, io_clock(core->io));
     core->opened_ms = core->now_ms;
+    core->due_lsn = wal_last_lsn(core->wal);
     saving_begin_serving(core);
     core->phase = CORE_PHASE_SERVING;
     return CORE_SERVES;

@@ -68,13 +68,14 @@ struct core {
     uint8_t *arena_memory;
     struct reply_columns *columns;
     struct core_counts counts;
+    uint64_t due_lsn;           /* last record when what is due was last worked off */
     uint64_t work;              /* done since the start, counted in rows: what bounds a turn */
     uint32_t job_count_refused; /* jobs in use when a frame found too few; 0: none was refused */
     bool lacks_log_room;        /* the open group had no room for more */
     bool is_filter_behind;      /* jobs of other cores wait: new items may be among them */
     bool is_stopping;
     bool is_quiet_told;
-    bool is_closed; /* nothing is recorded any more */
+    bool is_closed;       /* nothing is recorded any more */
     uint32_t quiet_heard; /* other cores that will send nothing more */
 };
 

@@ -212,6 +212,49 @@ Test(turn, rows_from_other_cores_are_worked_off_in_slices)
     cr_expect_eq(there->counts.rows, FRAMES * ROWS);
 }
 
+/* Holds of a millisecond, each with another id. */
+static void send_reserve_many(uint64_t item_id, uint64_t first_id, uint32_t row_count)
+{
+    static uint64_t ids[FRAME_ROW_COUNT_MAX];
+    uint32_t one = 1;
+    uint64_t hold_ms = 1;
+    Holdfast__V1__ReserveBatchRequest request = HOLDFAST__V1__RESERVE_BATCH_REQUEST__INIT;
+    for (uint32_t i = 0; i < row_count; i++)
+        ids[i] = first_id + i;
+    request.row_count = row_count;
+    request.n_item_id = 1;
+    request.item_id = &item_id;
+    request.n_reservation_id_low = row_count;
+    request.reservation_id_low = ids;
+    request.n_quantity = 1;
+    request.quantity = &one;
+    request.n_hold_ms = 1;
+    request.hold_ms = &hold_ms;
+    play_send(&client, FRAME_RESERVE_BATCH, 8, &request.base);
+}
+
+Test(turn, holds_go_as_fast_as_they_come)
+{
+    enum { ROUNDS = 14, ROWS = 4096, ROUND_US = 3000 };
+    struct server_options options = play_options(1);
+    options.retention_ms = 1;
+    play_start(&play, &options);
+    play_connect(&play, &client, 0);
+    play_create(&play, &client, 1, ROUNDS * ROWS);
+    struct core *core = play_core(&play, 0);
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        send_reserve_many(1, 1 + round * ROWS, ROWS);
+        for (int turn = 0; core->counts.rows <= round * ROWS; turn++) {
+            cr_assert_lt(turn, PLAY_TURNS_MAX);
+            play_turn(&play, 0);
+        }
+        while (play_poll(&client) != NULL)
+            continue;
+        usleep(ROUND_US); /* now all of them are due */
+    }
+    cr_expect_leq(stock_counts(core->stock).reservations, 4 * ROWS);
+}
+
 Test(turn, hashing_the_state_ends_the_turn)
 {
     enum { FRAMES = 8, HOLDS = 5000, AT_ONCE = 100 };
