@@ -407,11 +407,12 @@ static void check_leaves_no_jobs(uint32_t index)
                  waiting_jobs(index));
 }
 
+/* A core that is closed records nothing more: what is due then is left to the next start. */
 static void note_sleep(uint32_t index)
 {
     const struct core *core = server_core(process.server, index);
-    bool is_free = core->phase == CORE_PHASE_SERVING && wal_is_idle(core->wal) &&
-                   wal_room(core->wal) > 0 && !core->lacks_log_room;
+    bool is_free = core->phase == CORE_PHASE_SERVING && !core->is_closed &&
+                   wal_is_idle(core->wal) && wal_room(core->wal) > 0 && !core->lacks_log_room;
     uint64_t due_ms = is_free ? stock_next_due_ms(core->stock) : UINT64_MAX;
     /* what was overdue before nothing kept it any more is late from now on */
     process.next_due_ms[index] = due_ms > core->now_ms ? due_ms : core->now_ms;
