@@ -1,4 +1,4 @@
-/* Sweeps: the same short life of a server, again and again, with exactly one thing going wrong at
+/* Sweeps: the same short story of a server, again and again, with exactly one thing going wrong at
  * the n-th occasion, for n = 1 to the end: an allocation is refused, an operation of the disk
  * fails, the process or the power ends; and for crashes once more during the recovery.
  *
@@ -24,6 +24,8 @@ enum { JOBS_MAX = 64, CORE_COUNT_MAX = 2 };
 enum {
     /* Of so many first crashes one is followed by all second ones, another one for each seed. */
     THEN_STRIDE = 101,
+    THEN_STRIDE_SHORT = 19, /* where there are few of them */
+    OCCASIONS_SHORT = 300,
     /* Second crashes come in the recovery, and up to so many operations behind it: what the
      * recovery took for granted shows then. */
     THEN_BEYOND = 64,
@@ -88,7 +90,7 @@ static const struct {
 static void print_help(void)
 {
     printf("usage: sweep [OPTION]...\n"
-           "Plays a short life of the server with one thing going wrong, at every occasion.\n\n");
+           "Plays a short story of the server with one thing going wrong, at every occasion.\n\n");
     for (int i = 0; i < OPTION_COUNT; i++) {
         char left[32];
         snprintf(left, sizeof left, "--%s%s%s", option_table[i].name,
@@ -213,8 +215,9 @@ struct sweep {
 
 static bool is_followed(const struct sweep *sweep, uint64_t at)
 {
+    const uint64_t stride = sweep->events > OCCASIONS_SHORT ? THEN_STRIDE : THEN_STRIDE_SHORT;
     return sweep_kind_is_crash(sweep->point.kind) &&
-           (sweep->is_full || (at + sweep->point.seed * 17) % THEN_STRIDE == 0);
+           (sweep->is_full || (at + sweep->point.seed * 17) % stride == 0);
 }
 
 /* The point, and the ones behind it. Returns how many. */

@@ -5,6 +5,7 @@
 #include "memory.h"
 #include "network.h"
 #include "sweep_client.h"
+#include "sweep_story.h"
 #include "world.h"
 
 #include <errno.h>
@@ -15,9 +16,6 @@ enum {
     ROWS_MAX = 4,
     BLOCK_BYTES = 4096,
     SEGMENT_BYTES = 6 * BLOCK_BYTES, /* a header and five groups */
-    ITEM_COUNT = 4,
-    HOLD_MS = 40,
-    RETENTION_MS = 150,
     GRACE_MS = 1000,
     STARTS_MAX = 8, /* in a row that do not come to serve */
 };
@@ -29,9 +27,13 @@ enum what { WHAT_MEMORY, WHAT_DISK, WHAT_CRASH };
 static const struct {
     const char *name;
     enum what what;
+    /* of the disk */
     enum sim_disk_fault fault;
     int error;
     bool is_for_ever;
+    /* crashes */
+    enum sim_crash first, then;
+    enum sweep_story_name story;
 } kinds[SWEEP_KIND_COUNT] = {
     [SWEEP_MEMORY_ONCE] = {"memory-once", WHAT_MEMORY, 0, 0, false},
     [SWEEP_MEMORY_EVER] = {"memory-ever", WHAT_MEMORY, 0, 0, true},
@@ -47,9 +49,52 @@ static const struct {
     [SWEEP_DISK_SHORT_EVER] = {"disk-short-ever", WHAT_DISK, SIM_DISK_SHORT, EIO, true},
     [SWEEP_DISK_UNSYNCED_ONCE] = {"disk-unsynced-once", WHAT_DISK, SIM_DISK_UNSYNCED, EIO, false},
     [SWEEP_DISK_UNSYNCED_EVER] = {"disk-unsynced-ever", WHAT_DISK, SIM_DISK_UNSYNCED, EIO, true},
-    [SWEEP_CRASH_KILL] = {"crash-kill", WHAT_CRASH, 0, 0, false},
-    [SWEEP_CRASH_POWER] = {"crash-power", WHAT_CRASH, 0, 0, false},
-    [SWEEP_CRASH_KILL_POWER] = {"crash-kill-power", WHAT_CRASH, 0, 0, false},
+    [SWEEP_CRASH_KILL] = {"crash-kill", WHAT_CRASH, .first = SIM_CRASH_KILL,
+                          .then = SIM_CRASH_KILL},
+    [SWEEP_CRASH_POWER] = {"crash-power", WHAT_CRASH, .first = SIM_CRASH_POWER,
+                           .then = SIM_CRASH_POWER},
+    [SWEEP_CRASH_KILL_POWER] = {"crash-kill-power", WHAT_CRASH, .first = SIM_CRASH_KILL,
+                                .then = SIM_CRASH_POWER},
+    [SWEEP_SNAPSHOT_KILL] = {"snapshot-kill", WHAT_CRASH, .first = SIM_CRASH_KILL,
+                             .then = SIM_CRASH_POWER, .story = SWEEP_STORY_SNAPSHOT},
+    [SWEEP_SNAPSHOT_POWER] = {"snapshot-power", WHAT_CRASH, .first = SIM_CRASH_POWER,
+                              .then = SIM_CRASH_POWER, .story = SWEEP_STORY_SNAPSHOT},
+    [SWEEP_ROTATION_KILL] = {"rotation-kill", WHAT_CRASH, .first = SIM_CRASH_KILL,
+                             .then = SIM_CRASH_POWER, .story = SWEEP_STORY_ROTATION},
+    [SWEEP_ROTATION_POWER] = {"rotation-power", WHAT_CRASH, .first = SIM_CRASH_POWER,
+                              .then = SIM_CRASH_POWER, .story = SWEEP_STORY_ROTATION},
+    [SWEEP_REMOVAL_KILL] = {"removal-kill", WHAT_CRASH, .first = SIM_CRASH_KILL,
+                            .then = SIM_CRASH_POWER, .story = SWEEP_STORY_REMOVAL},
+    [SWEEP_REMOVAL_POWER] = {"removal-power", WHAT_CRASH, .first = SIM_CRASH_POWER,
+                             .then = SIM_CRASH_POWER, .story = SWEEP_STORY_REMOVAL},
+    [SWEEP_ARCHIVE_KILL] = {"archive-kill", WHAT_CRASH, .first = SIM_CRASH_KILL,
+                            .then = SIM_CRASH_POWER, .story = SWEEP_STORY_ARCHIVE},
+    [SWEEP_ARCHIVE_POWER] = {"archive-power", WHAT_CRASH, .first = SIM_CRASH_POWER,
+                             .then = SIM_CRASH_POWER, .story = SWEEP_STORY_ARCHIVE},
+    [SWEEP_STOP_KILL] = {"stop-kill", WHAT_CRASH, .first = SIM_CRASH_KILL, .then = SIM_CRASH_POWER,
+                         .story = SWEEP_STORY_STOP},
+    [SWEEP_STOP_POWER] = {"stop-power", WHAT_CRASH, .first = SIM_CRASH_POWER,
+                          .then = SIM_CRASH_POWER, .story = SWEEP_STORY_STOP},
+    [SWEEP_LOAD_LOG_KILL] = {"load-log-kill", WHAT_CRASH, .first = SIM_CRASH_KILL,
+                             .then = SIM_CRASH_POWER, .story = SWEEP_STORY_LOAD_LOG},
+    [SWEEP_LOAD_LOG_POWER] = {"load-log-power", WHAT_CRASH, .first = SIM_CRASH_POWER,
+                              .then = SIM_CRASH_POWER, .story = SWEEP_STORY_LOAD_LOG},
+    [SWEEP_LOAD_SNAPSHOT_KILL] = {"load-snapshot-kill", WHAT_CRASH, .first = SIM_CRASH_KILL,
+                                  .then = SIM_CRASH_POWER, .story = SWEEP_STORY_LOAD_SNAPSHOT},
+    [SWEEP_LOAD_SNAPSHOT_POWER] = {"load-snapshot-power", WHAT_CRASH, .first = SIM_CRASH_POWER,
+                                   .then = SIM_CRASH_POWER, .story = SWEEP_STORY_LOAD_SNAPSHOT},
+    [SWEEP_LOAD_OLDER_KILL] = {"load-older-kill", WHAT_CRASH, .first = SIM_CRASH_KILL,
+                               .then = SIM_CRASH_POWER, .story = SWEEP_STORY_LOAD_OLDER},
+    [SWEEP_LOAD_OLDER_POWER] = {"load-older-power", WHAT_CRASH, .first = SIM_CRASH_POWER,
+                                .then = SIM_CRASH_POWER, .story = SWEEP_STORY_LOAD_OLDER},
+    [SWEEP_ERAS_KILL] = {"eras-kill", WHAT_CRASH, .first = SIM_CRASH_KILL, .then = SIM_CRASH_POWER,
+                         .story = SWEEP_STORY_ERAS},
+    [SWEEP_ERAS_POWER] = {"eras-power", WHAT_CRASH, .first = SIM_CRASH_POWER,
+                          .then = SIM_CRASH_POWER, .story = SWEEP_STORY_ERAS},
+    [SWEEP_ERAS_ARCHIVE_KILL] = {"eras-archive-kill", WHAT_CRASH, .first = SIM_CRASH_KILL,
+                                 .then = SIM_CRASH_POWER, .story = SWEEP_STORY_ERAS_ARCHIVE},
+    [SWEEP_ERAS_ARCHIVE_POWER] = {"eras-archive-power", WHAT_CRASH, .first = SIM_CRASH_POWER,
+                                  .then = SIM_CRASH_POWER, .story = SWEEP_STORY_ERAS_ARCHIVE},
 };
 
 const char *sweep_kind_name(enum sweep_kind kind)
@@ -66,7 +111,10 @@ bool sweep_kind_is_crash(enum sweep_kind kind)
 
 static struct {
     const struct sweep_point *point;
+    const struct sweep_story *story;
     struct server_options options;
+    bool is_begun;        /* what may go wrong does from now on */
+    uint64_t from;        /* events before that */
     bool had_gone_wrong;  /* before this start */
     bool is_healed;       /* it went wrong, and does no more */
     bool is_second_armed; /* the crash in the recovery was ordered */
@@ -87,7 +135,7 @@ static uint64_t event_count(void)
 
 static bool has_gone_wrong(void)
 {
-    return play.point->at > 0 && event_count() >= play.point->at;
+    return play.is_begun && play.point->at > 0 && event_count() >= play.from + play.point->at;
 }
 
 /* Something goes wrong in the life that was started last, and so may end it. What went wrong once,
@@ -98,7 +146,8 @@ static bool is_wrong_now(void)
            (kinds[play.point->kind].is_for_ever || !play.had_gone_wrong);
 }
 
-/* Before each start: the machine forgets its orders when a server has ended. */
+/* Before each start, and in a life that is under way when it begins: the machine forgets its orders
+ * when a server has ended. */
 static void order_fault(void)
 {
     const struct sweep_point *point = play.point;
@@ -108,9 +157,9 @@ static void order_fault(void)
         play.is_second_armed = true;
         sim_crash_at_operation(point->then);
     }
-    if (play.is_healed || point->at == 0 || (has_gone_wrong() && !is_for_ever))
+    if (!play.is_begun || play.is_healed || point->at == 0 || (has_gone_wrong() && !is_for_ever))
         return;
-    const uint64_t n = has_gone_wrong() ? 1 : point->at - event_count();
+    const uint64_t n = has_gone_wrong() ? 1 : play.from + point->at - event_count();
     if (kinds[kind].what == WHAT_MEMORY)
         sim_memory_fail_at(n, is_for_ever);
     else if (kinds[kind].what == WHAT_DISK)
@@ -127,12 +176,13 @@ static void bury(void)
 {
     const enum sweep_kind kind = play.point->kind;
     const bool is_crash = sweep_kind_is_crash(kind);
-    const bool is_power =
-        is_crash ? kind == SWEEP_CRASH_POWER || (kind == SWEEP_CRASH_KILL_POWER && play.is_healed)
-                 : play.point->at % 2 == 0;
+    const enum sim_crash crash = play.is_healed ? kinds[kind].then : kinds[kind].first;
     if (life_state() == LIFE_FAILED && !is_wrong_now())
         sim_fail("failure", "the server has failed, and nothing is wrong");
-    life_end(is_power ? SIM_CRASH_POWER : SIM_CRASH_KILL);
+    if (is_crash)
+        life_end(crash);
+    else
+        life_end(play.point->at % 2 == 0 ? SIM_CRASH_POWER : SIM_CRASH_KILL);
     if (is_crash)
         play.is_healed = true;
 }
@@ -150,8 +200,7 @@ static void take_refusal(const struct life_refusal *refusal)
     life_end(SIM_CRASH_KILL);
 }
 
-/* Until it serves. */
-static void start(void)
+void sweep_start(void)
 {
     for (uint32_t attempt = 0; attempt < STARTS_MAX; attempt++) {
         struct life_refusal refusal;
@@ -177,11 +226,10 @@ static void revive(void)
     if (life_state() != LIFE_DOWN)
         bury();
     life_run(sim_now_ns() + 2 * SIM_MS);
-    start();
+    sweep_start();
 }
 
-/* Everybody sleeps, and what is due runs. */
-static void let_pass_ms(uint64_t ms)
+void sweep_let_pass_ms(uint64_t ms)
 {
     const uint64_t until_ns = sim_now_ns() + ms * SIM_MS;
     while (sim_now_ns() < until_ns) {
@@ -192,7 +240,7 @@ static void let_pass_ms(uint64_t ms)
     }
 }
 
-static void stop(void)
+void sweep_stop(void)
 {
     const uint64_t until_ns = sim_now_ns() + 60 * SIM_SECOND;
     life_ask_stop();
@@ -203,115 +251,23 @@ static void stop(void)
         bury();
 }
 
-static void stop_and_start(uint32_t core_count)
+void sweep_kill(void)
 {
-    stop();
+    sweep_client_leave();
+    if (life_state() == LIFE_SERVING)
+        life_end(SIM_CRASH_KILL);
+    else if (life_state() != LIFE_DOWN)
+        bury();
+}
+
+void sweep_set_core_count(uint32_t core_count)
+{
     play.options.core_count = core_count;
-    life_run(sim_now_ns() + 2 * SIM_MS);
-    start();
 }
 
-/* ---- the script ---- */
-
-static void add_row(enum sim_ask ask, enum stock_op op, uint64_t number, uint32_t quantity)
+uint32_t sweep_core_count(void)
 {
-    const struct history_call call = {
-        .op = HISTORY_ROW,
-        .request = {.op = (uint8_t)op,
-                    .item_id = 1 + number % ITEM_COUNT,
-                    .reservation_id = {.high = 5, .low = number},
-                    .buyer_id = op == STOCK_OP_RESERVE ? number % 3 : 0,
-                    .quantity = quantity,
-                    .user_data = op == STOCK_OP_RESERVE ? number * 10 : 0,
-                    .expires_ms = op == STOCK_OP_EXTEND ? life_now_ms() + 500 : 0},
-    };
-    sweep_client_add(ask, &call);
-}
-
-static void add_reserves(uint64_t first, uint64_t count)
-{
-    for (uint64_t number = first; number < first + count; number++)
-        add_row(SIM_ASK_RESERVE, STOCK_OP_RESERVE, number, 1 + (uint32_t)(number % 2));
-}
-
-static void add_item_reads(void)
-{
-    for (uint64_t item_id = 1; item_id <= ITEM_COUNT; item_id++) {
-        const struct history_call call = {.op = HISTORY_ITEM_GET, .settings.item_id = item_id};
-        sweep_client_add(SIM_ASK_ITEM_GET, &call);
-    }
-}
-
-static void create_items(void)
-{
-    static const struct stock_item_settings settings[ITEM_COUNT] = {
-        {.item_id = 1, .stock = 9, .hold_ms = HOLD_MS, .sku = "A", .sku_bytes = 1},
-        {.item_id = 2, .stock = 12, .hold_ms = HOLD_MS, .buyer_limit = 5},
-        {.item_id = 3, .stock = STOCK_UNLIMITED, .hold_ms = HOLD_MS + 10},
-        {.item_id = 4, .stock = 7, .hold_ms = 3 * HOLD_MS, .hold_cap = 2},
-    };
-    for (uint32_t i = 0; i < ITEM_COUNT; i++) {
-        const struct history_call call = {.op = HISTORY_ITEM_CREATE, .settings = settings[i]};
-        sweep_client_add(SIM_ASK_ITEM_CREATE, &call);
-    }
-    sweep_client_ask_all();
-}
-
-static void restock_first_item(void)
-{
-    const struct history_call call = {.op = HISTORY_ITEM_UPDATE,
-                                      .update_mask = STOCK_UPDATE_STOCK,
-                                      .settings = {.item_id = 1, .stock = 30}};
-    sweep_client_add(SIM_ASK_ITEM_UPDATE, &call);
-    sweep_client_ask_all();
-}
-
-/* Twelve holds from `first` on: sold, in part too, cancelled, extended, left to expire, repeated.
- */
-static void trade(uint64_t first)
-{
-    add_reserves(first, 12);
-    sweep_client_ask_all();
-    for (uint64_t number = first; number < first + 4; number++)
-        add_row(SIM_ASK_CONFIRM, STOCK_OP_CONFIRM, number, number % 4 == 1 ? 1 : 0);
-    for (uint64_t number = first + 4; number < first + 7; number++)
-        add_row(SIM_ASK_CANCEL, STOCK_OP_CANCEL, number, 0);
-    add_row(SIM_ASK_EXTEND, STOCK_OP_EXTEND, first + 7, 0);
-    add_reserves(first, 2);
-    add_row(SIM_ASK_CONFIRM, STOCK_OP_CONFIRM, first, 0);
-    add_row(SIM_ASK_GET, STOCK_OP_GET, first + 8, 0);
-    sweep_client_ask_all();
-}
-
-static void read_all(uint64_t last)
-{
-    for (uint64_t number = 1; number <= last; number++)
-        add_row(SIM_ASK_GET, STOCK_OP_GET, number, 0);
-    add_item_reads();
-    sweep_client_ask_all();
-}
-
-static void play_script(void)
-{
-    const uint32_t cores = play.point->core_count;
-    start();
-    create_items();
-    trade(1);
-    let_pass_ms(HOLD_MS + 30); /* most of what is open expires */
-    restock_first_item();
-    trade(21);
-    add_item_reads();
-    let_pass_ms(RETENTION_MS + 20); /* the ended ones of the first trade are forgotten */
-    trade(1);                       /* as new, under the same ids */
-    stop_and_start(cores);
-    trade(41);
-    stop_and_start(3 - cores);
-    trade(61);
-    let_pass_ms(HOLD_MS + 30);
-    read_all(72);
-    stop_and_start(3 - cores);
-    read_all(72);
-    stop();
+    return play.options.core_count;
 }
 
 /* ---- all of it ---- */
@@ -332,8 +288,11 @@ static void set_up(void)
         .buyer_count_max = 64,
         .connection_count_max = 4,
         .batch_rows_max = ROWS_MAX,
-        .retention_ms = RETENTION_MS,
+        .retention_ms = SWEEP_RETENTION_MS,
         .segment_bytes = SEGMENT_BYTES,
+        .snapshot_log_bytes = play.story->snapshot_log_bytes,
+        .snapshot_every_ms = play.story->snapshot_every_ms,
+        .archive_path = play.story->archive_path,
         .durability = WAL_SYNC,
         .version = "sweep",
     };
@@ -341,9 +300,10 @@ static void set_up(void)
         .tables = {.item_count_max = play.options.item_count_max,
                    .reservation_count_max = play.options.reservation_count_max,
                    .buyer_count_max = play.options.buyer_count_max,
-                   .retention_ms = RETENTION_MS},
+                   .retention_ms = SWEEP_RETENTION_MS},
         .is_sync = true,
         .directory = LIFE_PATH,
+        .archive = play.story->archive_path,
     };
     sim_world_begin(play.point->seed);
     sim_disk_set_options(&disk);
@@ -353,14 +313,31 @@ static void set_up(void)
     sweep_client_begin(revive);
 }
 
+static void begin_what_goes_wrong(void)
+{
+    play.is_begun = true;
+    play.from = event_count();
+    if (life_state() == LIFE_SERVING)
+        order_fault();
+}
+
 void sweep_play(const struct sweep_point *point, struct sweep_result *result_out)
 {
     memset(&play, 0, sizeof play);
     play.point = point;
+    play.story = &sweep_stories[kinds[point->kind].story];
     set_up();
-    play_script();
+    if (play.story->before != NULL)
+        play.story->before();
+    const struct history_counts before = history_counts();
+    begin_what_goes_wrong();
+    play.story->during();
+    play.result.events = event_count() - play.from;
+    if (point->at == 0 && play.story->check != NULL)
+        play.story->check(&before);
+    if (play.story->after != NULL)
+        play.story->after();
     history_end(life_latest_ms(), GRACE_MS);
-    play.result.events = event_count();
     play.result.trace_hash = sim_trace_hash();
     *result_out = play.result;
 }

@@ -1,9 +1,7 @@
 #ifndef HF_SIM_SWEEP_PLAY_H
 #define HF_SIM_SWEEP_PLAY_H
-/* One run of the sweeps' script with one thing going wrong. The script is always the same: a new
- * directory, items, holds, confirms, cancels, extensions, expiries, forgetting, over several tiny
- * segments; a stop, a restart, another number of cores, more of all that, and a reading of
- * everything at the end. What must be true afterwards is the history's business (history.h). */
+/* One run of a sweep's story (sweep_story.h) with one thing going wrong in it. What must be true
+ * afterwards is the history's business (history.h). */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,6 +22,27 @@ enum sweep_kind {
     SWEEP_CRASH_KILL, /* the process ends at the n-th operation of any kind */
     SWEEP_CRASH_POWER,
     SWEEP_CRASH_KILL_POWER, /* a kill, and a second crash, if there is one, by loss of power */
+    /* The same in a story that is about one thing. The second crash is a loss of power. */
+    SWEEP_SNAPSHOT_KILL,
+    SWEEP_SNAPSHOT_POWER,
+    SWEEP_ROTATION_KILL,
+    SWEEP_ROTATION_POWER,
+    SWEEP_REMOVAL_KILL,
+    SWEEP_REMOVAL_POWER,
+    SWEEP_ARCHIVE_KILL,
+    SWEEP_ARCHIVE_POWER,
+    SWEEP_STOP_KILL,
+    SWEEP_STOP_POWER,
+    SWEEP_LOAD_LOG_KILL,
+    SWEEP_LOAD_LOG_POWER,
+    SWEEP_LOAD_SNAPSHOT_KILL,
+    SWEEP_LOAD_SNAPSHOT_POWER,
+    SWEEP_LOAD_OLDER_KILL,
+    SWEEP_LOAD_OLDER_POWER,
+    SWEEP_ERAS_KILL,
+    SWEEP_ERAS_POWER,
+    SWEEP_ERAS_ARCHIVE_KILL,
+    SWEEP_ERAS_ARCHIVE_POWER,
     SWEEP_KIND_COUNT,
 };
 
