@@ -5,9 +5,9 @@
  * After a crash the write that was in flight may be there too: it is found by looking behind the
  * last group that was seen, in the same segment and then at the start of the next one.
  *
- * What was once on the disk has to stay, until two snapshots stand for it. Which segments may be gone
- * is worked out when names reach the medium, and asked when a segment loses its name and once more
- * after each restart. */
+ * What was once on the disk has to stay, until two snapshots stand for it. Which segments may be
+ * gone is worked out when names reach the medium, and asked when a segment loses its name and once
+ * more after each restart. */
 #include "witness_private.h"
 
 #include "world.h"
@@ -302,6 +302,7 @@ static void room_has_come(struct log *log)
     if (log->was_low)
         log->low_until_ns = until_ns;
     log->lacks_room = log->was_low = log->is_named = false;
+    log->low_groups = 0;
     log->full_call = BOOK_NONE;
 }
 
@@ -318,6 +319,26 @@ static void check_full(struct log *log)
         sim_fail("full-disk",
                  "%s\n  was answered READ_ONLY\n  and %" PRIu64 " bytes of the segment are left",
                  describe_call(log->full_call), left);
+}
+
+static bool can_wait(uint8_t type)
+{
+    return type == STOCK_RECORD_HELD || type == STOCK_RECORD_EXTENDED ||
+           type == STOCK_RECORD_ITEM_CREATED;
+}
+
+/* What is left is kept for what others wait for. Two groups may have been under way when the half
+ * was passed: one in flight, and the open one. */
+static void check_kept(const struct log *log, uint32_t record_count)
+{
+    for (uint32_t i = 0; i < record_count && log->low_groups > 2; i++) {
+        const struct book_record *noted = &book.records[book.record_count - 1 - i];
+        if (can_wait(noted->record.type))
+            sim_fail("full-disk",
+                     "era %" PRIu64 " core %" PRIu32 " LSN %" PRIu64 ": %s\n  was recorded where "
+                     "less than half of the segment is left, and there is no room for the next",
+                     log->era, log->core, noted->record.lsn, describe_noted(noted));
+    }
 }
 
 static struct log *newest_log(uint32_t core)
@@ -365,8 +386,10 @@ static void see_write(struct log *log, const struct witness_name *name,
     if (wrong != NULL)
         sim_fail("log", "%s: no group is written at offset %" PRIu64 ": %s", event->path,
                  event->offset, wrong);
+    log->low_groups = is_low(log) ? log->low_groups + 1 : 0;
     add_group(log, event->offset, event->data, &header, header_checksum);
     log->was_low |= is_low(log);
+    check_kept(log, header.record_count);
     check_full(log);
 }
 
@@ -490,6 +513,7 @@ void witness_look_again(void)
     for (uint32_t i = 0; i < witness.log_count; i++) {
         struct log *log = &witness.logs[i];
         log->lacks_room = log->was_low = log->is_named = false;
+        log->low_groups = 0;
         log->full_call = BOOK_NONE;
         log->pinned_until_ns = 0;
     }
@@ -568,8 +592,8 @@ static bool add_next_group(struct log *log)
         segment_number = last->segment_number;
         offset = last->offset + log_group_bytes(last->payload_bytes);
     }
-    const bool is_there = log->segment_number == segment_number ||
-                          look_at_segment(log, segment_number);
+    const bool is_there =
+        log->segment_number == segment_number || look_at_segment(log, segment_number);
     if (!is_there || read_group(log, offset, &header, &header_checksum) != NULL) {
         if (log->group_count == 0 || !look_at_segment(log, segment_number + 1))
             return false;
@@ -611,7 +635,8 @@ static void check_closed_ends(const struct log_manifest_era *era)
         const struct log_closed_end *end = &era->ends[core];
         if (end->next_lsn != log->next_lsn || end->chain != last_chain(log))
             sim_fail("log",
-                     "era %" PRIu64 " core %" PRIu32 ": MANIFEST says that it ends before LSN %" PRIu64
+                     "era %" PRIu64 " core %" PRIu32
+                     ": MANIFEST says that it ends before LSN %" PRIu64
                      ", and it ends before %" PRIu64 ", or with another group",
                      era->number, core, end->next_lsn, log->next_lsn);
     }

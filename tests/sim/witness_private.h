@@ -56,18 +56,19 @@ struct log {
 
     struct snapshot *snapshots; /* in order of their LSN */
     uint32_t snapshot_count, snapshot_room;
-    uint64_t needed_from; /* segments before it may be gone: a restart begins behind them */
+    uint64_t needed_from;      /* segments before it may be gone: a restart begins behind them */
     uint32_t piece_asks;       /* pieces of snapshots that were asked for */
     uint64_t pinned_lsn;       /* the one that a piece was read of last ... */
     uint64_t pinned_until_ns;  /* ... stays until then; 0: none does */
     uint32_t trouble_at_event; /* the last event at which a snapshot found no room */
 
     /* room for the next segment */
-    bool lacks_room;           /* its making has found none, and none was made since */
-    bool was_low;              /* and less than half of the one in use was left */
-    bool is_named;             /* it was made now, and its name is not on the medium yet */
-    uint64_t made_number;      /* of the one that was made last */
-    uint64_t lacked_until_ns;  /* what was asked until then may have met with it */
+    bool lacks_room;          /* its making has found none, and none was made since */
+    bool was_low;             /* and less than half of the one in use was left */
+    uint32_t low_groups;      /* that were begun since then */
+    bool is_named;            /* it was made now, and its name is not on the medium yet */
+    uint64_t made_number;     /* of the one that was made last */
+    uint64_t lacked_until_ns; /* what was asked until then may have met with it */
     uint64_t low_until_ns;
     uint32_t full_call;        /* was told that nothing is left; BOOK_NONE: nobody was */
     uint32_t full_groups_left; /* so many groups may still come before the segment is full */

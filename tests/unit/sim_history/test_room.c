@@ -50,6 +50,18 @@ Test(room, refusal_long_after_the_next_segment_was_made_is_found)
     EXPECT_FINDING("full-disk", "had room", ask_and_refuse(sale_row(STOCK_OP_RESERVE, 2)));
 }
 
+/* The last half of the segment is kept for what others wait for; two groups may be under way. */
+Test(room, hold_taken_where_room_is_kept_for_confirms_is_found)
+{
+    sale_begin();
+    sale_create(1000);
+    fill(4);
+    lack_room();
+    sale_reserve(1);
+    sale_reserve(2);
+    EXPECT_FINDING("full-disk", "less than half", sale_reserve(3));
+}
+
 /* What others wait for goes on until the segment is full. */
 Test(room, confirm_refused_while_the_segment_has_room_is_found)
 {
@@ -66,8 +78,8 @@ Test(room, confirm_refused_by_a_full_segment_passes)
 {
     sale_begin();
     sale_create(1000);
-    lack_room();
     fill(1);
+    lack_room();
     ask_and_refuse(sale_row(STOCK_OP_CONFIRM, 100));
     sale_work_off();
     sale_end();
