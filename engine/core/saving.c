@@ -44,9 +44,11 @@ static bool is_changed(const struct core *core)
     return last_lsn > 0 || saving->has_past;
 }
 
+/* What is in flight when a snapshot begins is in front of it, so whatever was closed counts. */
 static uint64_t log_bytes_behind(const struct core *core)
 {
-    return core->saving.log_bytes_before + wal_counts(core->wal).bytes - core->saving.log_bytes_at;
+    const struct saving *saving = &core->saving;
+    return saving->log_bytes_before + wal_counts(core->wal).bytes_closed - saving->log_bytes_at;
 }
 
 /* Never a second one of the same LSN: it would take the place of the first, and with it that of the
@@ -117,7 +119,7 @@ static void begin(struct core *core)
         .taken_ms = core->now_ms,
     };
     saving->begun_ms = core->now_ms;
-    saving->log_bytes_at = wal_counts(core->wal).bytes;
+    saving->log_bytes_at = wal_counts(core->wal).bytes_closed;
     saving->log_bytes_before = 0;
     saving->is_saving = true;
     saving->is_written = false;

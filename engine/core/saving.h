@@ -39,19 +39,19 @@ struct saving {
     uint64_t file_lsns[SAVING_FILE_COUNT_MAX]; /* of all snapshot files, the newest one included */
     uint32_t file_count;
     uint64_t begun_ms;         /* engine time at which the newest or the present one was begun */
-    uint64_t log_bytes_before; /* of the log behind the newest one, or of all, when the core began to
-                                  serve */
-    uint64_t log_bytes_at;     /* written by the log when the newest or present one was begun */
+    uint64_t log_bytes_before; /* of the log behind the newest one, or of all, when the core began
+                                  to serve */
+    uint64_t log_bytes_at;     /* in closed groups when the newest or present one was begun */
     uint64_t retry_at_ms;      /* after a failure */
     bool has_past;             /* eras before the newest are part of the state until there is one */
     struct job_list asking;    /* jobs that ask for a snapshot not yet begun */
     struct job_list asked;     /* jobs whose snapshot is being taken */
     uint64_t reading_lsn;
-    struct job *reading;       /* whose piece is being read */
-    uint8_t *read_buffer;      /* SAVING_READ_BYTES */
-    uint64_t count;            /* taken since the start */
-    uint64_t pinned_lsn;       /* being read for a backup ... */
-    uint64_t pinned_until_ms;  /* ... until then at least */
+    struct job *reading;      /* whose piece is being read */
+    uint8_t *read_buffer;     /* SAVING_READ_BYTES */
+    uint64_t count;           /* taken since the start */
+    uint64_t pinned_lsn;      /* being read for a backup ... */
+    uint64_t pinned_until_ms; /* ... until then at least */
     bool is_fatal;
     char failure[512];
 };

@@ -219,6 +219,7 @@ static void close_group(struct wal *wal)
     if (!needs_segment)
         flight_write_group(wal);
 
+    wal->counts.bytes_closed += bytes;
     wal->next_group_number++;
     wal->open_buffer = other_buffer;
     wal->open_payload_bytes = 0;

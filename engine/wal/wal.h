@@ -102,8 +102,9 @@ struct wal_counts {
     uint64_t groups;
     uint64_t records;
     uint64_t bytes;
-    uint64_t segments; /* taken into use since the start, the first one included */
-    uint64_t flush_ns; /* summed over all groups */
+    uint64_t bytes_closed; /* the group in flight included */
+    uint64_t segments;     /* taken into use since the start, the first one included */
+    uint64_t flush_ns;     /* summed over all groups */
 };
 struct wal_counts wal_counts(const struct wal *wal);
 

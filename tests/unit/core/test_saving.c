@@ -162,8 +162,9 @@ Test(saving, by_size_counts_what_was_written_before_a_restart)
     cr_expect_eq(saving_of(0)->count, 1);
 }
 
-/* It is in the snapshot, though it comes to the disk when that has been begun. */
-Test(saving, by_size_is_not_taken_again_for_the_group_that_was_on_its_way)
+/* It is in the snapshot, though it comes to the disk when that has been begun; so it is not in the
+ * log behind it. */
+Test(saving, by_size_does_not_count_the_group_that_was_on_its_way)
 {
     uint8_t bytes[1024];
     Holdfast__V1__ItemSettings settings = HOLDFAST__V1__ITEM_SETTINGS__INIT;
@@ -171,22 +172,33 @@ Test(saving, by_size_is_not_taken_again_for_the_group_that_was_on_its_way)
     Holdfast__V1__SnapshotRequest snapshot = HOLDFAST__V1__SNAPSHOT_REQUEST__INIT;
     settings.item_id = 1000;
     create.settings = &settings;
-    options.snapshot_log_bytes = LOG_BLOCK_BYTES;
+    options.snapshot_log_bytes = 2 * LOG_BLOCK_BYTES;
     start();
-    turn_until_idle(0);
-    const uint64_t count = saving_of(0)->count, older = saving_of(0)->newest.lsn;
+    const uint64_t older = trade_snapshot(&play, &client, 0).lsn;
+    const uint64_t count = saving_of(0)->count;
     size_t used = message_encode_frame(&create.base, FRAME_ITEM_CREATE, 2, bytes, sizeof bytes);
     used +=
         message_encode_frame(&snapshot.base, FRAME_SNAPSHOT, 3, bytes + used, sizeof bytes - used);
     cr_assert_eq(send(client.fd, bytes, used, MSG_NOSIGNAL), (ssize_t)used);
     play_receive(&play, &client, FRAME_ITEM_CREATE + FRAME_REPLY);
     play_receive(&play, &client, FRAME_SNAPSHOT + FRAME_REPLY);
+    cr_expect_eq(trade_stat(&play, &client, 0).log_bytes_behind, 0);
+
+    play_create(&play, &client, 1001, 5);
     for (int turn = 0; turn < 100; turn++)
         play_turn(&play, 0);
     turn_until_idle(0);
     cr_expect_eq(saving_of(0)->count, count + 1);
     cr_expect_eq(saving_of(0)->newest.lsn, older + 1);
     cr_expect(exists(trade_snapshot_path(&play, 0, older)));
+    cr_expect_eq(trade_stat(&play, &client, 0).log_bytes_behind, LOG_BLOCK_BYTES);
+
+    play_create(&play, &client, 1002, 5);
+    for (int turn = 0; turn < 100; turn++)
+        play_turn(&play, 0);
+    turn_until_idle(0);
+    cr_expect_eq(saving_of(0)->count, count + 2);
+    cr_expect_eq(saving_of(0)->newest.lsn, older + 3);
 }
 
 static void wait_ms(uint64_t ms)
