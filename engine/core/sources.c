@@ -143,8 +143,7 @@ static enum server_status choose_snapshot(struct sources *sources, struct source
         source->has_snapshot = status == DATA_DIRECTORY_OK;
         if (status == DATA_DIRECTORY_OK || status == DATA_DIRECTORY_VERSION)
             return sources_status_of(status);
-        enum server_status struck =
-            strike_out(sources, source, lsn, sources_status_of(status));
+        enum server_status struck = strike_out(sources, source, lsn, sources_status_of(status));
         if (struck != SERVER_OK)
             return struck;
     }

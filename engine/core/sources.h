@@ -69,8 +69,8 @@ enum server_status sources_find(struct sources *sources);
 enum server_status sources_strike_out(struct sources *sources, const struct source *source,
                                       enum server_status status);
 
-/* A failing machine is not called damage: the status for a start that was refused with this one, and
- * `message_out` says what goes with it. */
+/* A failing machine is not called damage: the status for a start that was refused with this one,
+ * and `message_out` says what goes with it. */
 enum server_status sources_refusal(const struct sources *sources, enum server_status status);
 
 /* Of the snapshot files of the core's own log, those that were not struck out. */

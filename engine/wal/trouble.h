@@ -19,8 +19,8 @@ enum data_directory_status trouble(char *message_out, const char *path, const ch
 /* "a/b" of "a/b/c" and of "a/b/c/", "." of "c", "/" of "/c" (DATA_DIRECTORY_PATH_BYTES). */
 void trouble_parent_path(const char *path, char *to);
 
-/* Syncs the folder in which this one has its name. A parent that this user may not read was prepared
- * by somebody else, long enough ago. */
+/* Syncs the folder in which this one has its name. A parent that this user may not read was
+ * prepared by somebody else, long enough ago. */
 enum data_directory_status trouble_sync_parent(struct io *io, const char *path, char *message_out);
 
 /* Syncs a folder, for the names in it. */

@@ -36,7 +36,8 @@ void twins_close(struct twins *twins)
 static void check_item(const struct stock *stock, const struct stock_record *record)
 {
     struct stock_item_view view;
-    uint64_t item_id = stock_record_is_of_item(record) ? record->item.item_id : record->hold.item_id;
+    uint64_t item_id =
+        stock_record_is_of_item(record) ? record->item.item_id : record->hold.item_id;
     hf_assert(stock_item_find(stock, item_id, &view));
     if (view.settings.stock == STOCK_UNLIMITED)
         hf_assert(view.available == STOCK_UNLIMITED);

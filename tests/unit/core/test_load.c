@@ -36,9 +36,8 @@ static void write_log(uint64_t record_time_ms, uint64_t group_time_ms)
     char message[DATA_DIRECTORY_MESSAGE_BYTES];
     struct log_end end;
     bool was_torn;
-    cr_assert_eq(
-        read_whole_log(&directory, io, 0, 0, NULL, NULL, &end, &was_torn, message),
-        DATA_DIRECTORY_OK);
+    cr_assert_eq(read_whole_log(&directory, io, 0, 0, NULL, NULL, &end, &was_torn, message),
+                 DATA_DIRECTORY_OK);
     const struct wal_options options = {.segment_bytes = LOG_SEGMENT_BYTES_MIN,
                                         .group_bytes_max = LOG_GROUP_BYTES_MAX};
     struct wal *wal = wal_open(io, &directory, &options, &end, message);

@@ -172,16 +172,14 @@ Test(data_directory, a_segment_that_is_no_regular_file_is_damage, .timeout = 20)
     const char *segment = path_in("era-000001/core-000/000000000001.log");
     open_with(1);
     cr_assert_eq(mkfifo(segment, 0600), 0);
-    cr_expect_eq(
-        read_whole_log(&directory, io, 0, 0, NULL, NULL, &end, &was_torn, message),
-        DATA_DIRECTORY_DAMAGED);
+    cr_expect_eq(read_whole_log(&directory, io, 0, 0, NULL, NULL, &end, &was_torn, message),
+                 DATA_DIRECTORY_DAMAGED);
     cr_expect(strstr(message, "000000000001.log: damaged: it is no regular") != NULL, "%s",
               message);
     cr_assert_eq(unlink(segment), 0);
     cr_assert_eq(symlink("/nonexistent/x", segment), 0);
-    cr_expect_eq(
-        read_whole_log(&directory, io, 0, 0, NULL, NULL, &end, &was_torn, message),
-        DATA_DIRECTORY_DAMAGED);
+    cr_expect_eq(read_whole_log(&directory, io, 0, 0, NULL, NULL, &end, &was_torn, message),
+                 DATA_DIRECTORY_DAMAGED);
     data_directory_close(&directory);
 }
 
@@ -341,9 +339,9 @@ Test(data_directory, an_era_that_was_not_begun_leaves_no_trace_and_has_empty_log
         cr_assert_eq(data_directory_open(&directory, io, data_path, 3), DATA_DIRECTORY_OK);
         cr_assert_eq(directory.manifest.era_count, 2);
         for (uint32_t core = 0; core < 3; core++) {
-            cr_assert_eq(read_whole_log(&directory, io, 1, core, NULL, NULL, &end,
-                                                 &was_torn, message),
-                         DATA_DIRECTORY_OK);
+            cr_assert_eq(
+                read_whole_log(&directory, io, 1, core, NULL, NULL, &end, &was_torn, message),
+                DATA_DIRECTORY_OK);
             cr_assert_eq(end.next_lsn, 1);
         }
         data_directory_close(&directory);
@@ -377,14 +375,13 @@ Test(data_directory, a_torn_log_is_healed_before_its_era_is_closed)
     struct log_end end;
     bool was_torn;
     char message[DATA_DIRECTORY_MESSAGE_BYTES];
-    cr_assert_eq(read_whole_log(&directory, io, 0, 0, fixture_check_group, NULL, &end,
-                                         &was_torn, message),
-                 DATA_DIRECTORY_OK);
+    cr_assert_eq(
+        read_whole_log(&directory, io, 0, 0, fixture_check_group, NULL, &end, &was_torn, message),
+        DATA_DIRECTORY_OK);
     cr_assert_not(was_torn);
     cr_assert_eq(end.next_lsn, 11);
-    cr_assert_eq(
-        read_whole_log(&directory, io, 1, 1, NULL, NULL, &end, &was_torn, message),
-        DATA_DIRECTORY_OK);
+    cr_assert_eq(read_whole_log(&directory, io, 1, 1, NULL, NULL, &end, &was_torn, message),
+                 DATA_DIRECTORY_OK);
     cr_assert_eq(end.next_lsn, 1);
     data_directory_close(&directory);
 }
@@ -400,9 +397,8 @@ Test(data_directory, a_bad_tail_in_a_closed_era_is_damage_and_left_as_it_is)
     struct log_end end;
     bool was_torn;
     char message[DATA_DIRECTORY_MESSAGE_BYTES] = "";
-    cr_assert_eq(
-        read_whole_log(&directory, io, 0, 0, NULL, NULL, &end, &was_torn, message),
-        DATA_DIRECTORY_DAMAGED);
+    cr_assert_eq(read_whole_log(&directory, io, 0, 0, NULL, NULL, &end, &was_torn, message),
+                 DATA_DIRECTORY_DAMAGED);
     cr_assert(strstr(message, "offset 4096") != NULL, "%s", message);
     char byte = 0;
     cr_assert_eq(pread(fd, &byte, 1, 4096 + 300), 1);
@@ -425,17 +421,15 @@ Test(data_directory, a_closed_log_that_lost_its_last_files_is_damage)
     char message[DATA_DIRECTORY_MESSAGE_BYTES] = "";
     const char *path = path_in("era-000001/core-000/000000000001.log");
     cr_assert_eq(truncate(path, 0), 0);
-    cr_expect_eq(
-        read_whole_log(&directory, io, 0, 0, NULL, NULL, &end, &was_torn, message),
-        DATA_DIRECTORY_DAMAGED);
+    cr_expect_eq(read_whole_log(&directory, io, 0, 0, NULL, NULL, &end, &was_torn, message),
+                 DATA_DIRECTORY_DAMAGED);
     cr_expect(strstr(message, "000000000001.log: offset 0, LSN 1 and later: damaged: "
                               "30 LSNs are missing") != NULL,
               "%s", message);
     cr_assert_eq(unlink(path), 0);
     (void)unlink(path_in("era-000001/core-000/000000000002.log"));
-    cr_expect_eq(
-        read_whole_log(&directory, io, 0, 0, NULL, NULL, &end, &was_torn, message),
-        DATA_DIRECTORY_DAMAGED);
+    cr_expect_eq(read_whole_log(&directory, io, 0, 0, NULL, NULL, &end, &was_torn, message),
+                 DATA_DIRECTORY_DAMAGED);
     cr_expect(strstr(message, "core-000: offset 0, LSN 1 and later: damaged: "
                               "30 LSNs are missing") != NULL,
               "%s", message);
@@ -459,9 +453,8 @@ Test(data_directory, a_missing_core_folder_is_damage)
     bool was_torn;
     char message[DATA_DIRECTORY_MESSAGE_BYTES];
     cr_assert_eq(rmdir(path_in("era-000001/core-001")), 0);
-    cr_assert_eq(
-        read_whole_log(&directory, io, 0, 1, NULL, NULL, &end, &was_torn, message),
-        DATA_DIRECTORY_DAMAGED);
+    cr_assert_eq(read_whole_log(&directory, io, 0, 1, NULL, NULL, &end, &was_torn, message),
+                 DATA_DIRECTORY_DAMAGED);
     cr_assert(strstr(message, "core-001") != NULL, "%s", message);
     data_directory_close(&directory);
 }

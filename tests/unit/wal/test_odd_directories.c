@@ -54,8 +54,7 @@ static enum data_directory_status read_log(uint32_t era_index, uint32_t core)
 {
     struct log_end end;
     bool was_torn;
-    return read_whole_log(&directory, io, era_index, core, NULL, NULL, &end, &was_torn,
-                                   message);
+    return read_whole_log(&directory, io, era_index, core, NULL, NULL, &end, &was_torn, message);
 }
 
 static const char *path_in(const char *name)

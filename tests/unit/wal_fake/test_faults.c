@@ -261,9 +261,8 @@ Test(faults, power_cut_while_an_era_is_added_keeps_the_records)
         restart();
         cr_assert(open_and_begin(2), "fault %lu: %s", at, fixture.directory.message);
         cr_assert_eq(fixture.directory.manifest.era_count, 2);
-        cr_assert_eq(read_whole_log(&fixture.directory, io, 0, 0, fixture_check_group,
-                                             NULL, &fixture.end, &fixture.was_torn,
-                                             fixture.message),
+        cr_assert_eq(read_whole_log(&fixture.directory, io, 0, 0, fixture_check_group, NULL,
+                                    &fixture.end, &fixture.was_torn, fixture.message),
                      DATA_DIRECTORY_OK);
         cr_assert_eq(fixture.end.next_lsn, 2);
         data_directory_close(&fixture.directory);
