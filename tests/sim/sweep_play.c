@@ -95,6 +95,10 @@ static const struct {
                                  .then = SIM_CRASH_POWER, .story = SWEEP_STORY_ERAS_ARCHIVE},
     [SWEEP_ERAS_ARCHIVE_POWER] = {"eras-archive-power", WHAT_CRASH, .first = SIM_CRASH_POWER,
                                   .then = SIM_CRASH_POWER, .story = SWEEP_STORY_ERAS_ARCHIVE},
+    [SWEEP_ERAS_AGAIN_KILL] = {"eras-again-kill", WHAT_CRASH, .first = SIM_CRASH_KILL,
+                               .then = SIM_CRASH_POWER, .story = SWEEP_STORY_ERAS_AGAIN},
+    [SWEEP_ERAS_AGAIN_POWER] = {"eras-again-power", WHAT_CRASH, .first = SIM_CRASH_POWER,
+                                .then = SIM_CRASH_POWER, .story = SWEEP_STORY_ERAS_AGAIN},
 };
 
 const char *sweep_kind_name(enum sweep_kind kind)
@@ -185,6 +189,8 @@ static void bury(void)
         life_end(play.point->at % 2 == 0 ? SIM_CRASH_POWER : SIM_CRASH_KILL);
     if (is_crash)
         play.is_healed = true;
+    if (play.story->is_recounted)
+        play.options.core_count = 3 - play.options.core_count;
 }
 
 /* A start is refused by what goes wrong and by nothing else, and says so. */

@@ -318,4 +318,6 @@ const struct sweep_story sweep_stories[SWEEP_STORY_COUNT] = {
     [SWEEP_STORY_ERAS] = {trade_and_stop, play_eras, check_eras, close_sale},
     [SWEEP_STORY_ERAS_ARCHIVE] = {trade_and_stop, play_eras, check_eras, close_sale,
                                   .archive_path = "/archive"},
+    [SWEEP_STORY_ERAS_AGAIN] = {trade_and_stop, play_eras, check_eras, close_sale,
+                                .is_recounted = true},
 };

@@ -8,6 +8,7 @@
 
 #include "history.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { SWEEP_HOLD_MS = 40, SWEEP_RETENTION_MS = 150 };
@@ -24,6 +25,7 @@ enum sweep_story_name {
     SWEEP_STORY_LOAD_OLDER,    /* with the one before, because the newest is damaged */
     SWEEP_STORY_ERAS,          /* with another number of cores; and when past eras can go */
     SWEEP_STORY_ERAS_ARCHIVE,  /* into the archive */
+    SWEEP_STORY_ERAS_AGAIN,    /* with yet another number of cores after the crash */
     SWEEP_STORY_COUNT,
 };
 
@@ -37,6 +39,7 @@ struct sweep_story {
     uint64_t snapshot_log_bytes;
     uint64_t snapshot_every_ms;
     const char *archive_path;
+    bool is_recounted; /* the start behind a crash is with another number of cores */
 };
 
 extern const struct sweep_story sweep_stories[SWEEP_STORY_COUNT];

@@ -263,7 +263,7 @@ static void add_group(struct log *log, uint64_t offset, const uint8_t *bytes,
 
 /* An answer that was given when room lacked, and what tells the engine that it does no more, may be
  * as long on their way. */
-enum { NEWS_MS = 1000 };
+enum { NEWS_MS = 1000, ARRIVES_SECONDS = 10 };
 
 /* Of the segment in use, behind the last group. */
 static uint64_t bytes_left(const struct log *log, uint64_t *segment_bytes_out)
@@ -294,6 +294,23 @@ static void room_is_lacking(struct log *log)
     log->was_low |= is_low(log);
 }
 
+static _Noreturn void fail_full(const struct log *log, uint64_t left)
+{
+    sim_fail("full-disk",
+             "%s\n  was answered READ_ONLY\n  and %" PRIu64 " bytes of the segment are left",
+             describe_call(log->full_call), left);
+}
+
+/* What was on its way then has long arrived. */
+static void check_was_full(const struct log *log)
+{
+    uint64_t segment_bytes;
+    const uint64_t left = bytes_left(log, &segment_bytes);
+    if (log->full_call != BOOK_NONE && left > 0 &&
+        sim_now_ns() > log->full_at_ns + ARRIVES_SECONDS * SIM_SECOND)
+        fail_full(log, left);
+}
+
 static void room_has_come(struct log *log)
 {
     const uint64_t until_ns = sim_now_ns() + (uint64_t)NEWS_MS * SIM_MS;
@@ -316,9 +333,7 @@ static void check_full(struct log *log)
     if (left == 0)
         log->full_call = BOOK_NONE;
     else if (--log->full_groups_left == 0)
-        sim_fail("full-disk",
-                 "%s\n  was answered READ_ONLY\n  and %" PRIu64 " bytes of the segment are left",
-                 describe_call(log->full_call), left);
+        fail_full(log, left);
 }
 
 static bool can_wait(uint8_t type)
@@ -365,6 +380,7 @@ void witness_expect_full(uint32_t core, uint32_t call_number)
     if (!log->lacks_room || log->full_call != BOOK_NONE || bytes_left(log, &segment_bytes) == 0)
         return;
     log->full_call = call_number;
+    log->full_at_ns = sim_now_ns();
     log->full_groups_left = 2;
 }
 
@@ -402,6 +418,7 @@ static void segment_is_made(struct log *log, uint64_t number, const char *path)
     segment_path(log, number - 1, before);
     if (sim_disk_size(before) < 0)
         sim_fail("log", "%s: it has its name, and there is none before it", path);
+    check_was_full(log);
     log->is_named = true;
     log->made_number = number;
 }
@@ -649,10 +666,13 @@ void witness_read_again(void)
     if (book.options.is_off)
         return;
     read_manifest(path);
-    for (uint32_t i = 0; i < witness.log_count; i++)
-        if (witness.logs[i].era > newest_era())
+    for (uint32_t i = 0; i < witness.log_count; i++) {
+        const struct log *log =
+            &witness.logs[i]; /* folders alone may be left of a start that ended */
+        if (log->era > newest_era() && (log->group_count > 0 || log->snapshot_count > 0))
             sim_fail("durability", "era %" PRIu64 " was on the disk and MANIFEST has lost it",
-                     witness.logs[i].era);
+                     log->era);
+    }
     for (uint32_t era = 0; era < witness.manifest.era_count; era++)
         for (uint32_t core = 0; core < witness.manifest.eras[era].core_count; core++)
             read_log_again(witness_log(witness.manifest.eras[era].number, core));

@@ -71,6 +71,7 @@ struct log {
     uint64_t lacked_until_ns; /* what was asked until then may have met with it */
     uint64_t low_until_ns;
     uint32_t full_call;        /* was told that nothing is left; BOOK_NONE: nobody was */
+    uint64_t full_at_ns;       /* then */
     uint32_t full_groups_left; /* so many groups may still come before the segment is full */
 };
 
