@@ -32,8 +32,8 @@ void witness_look_again(void);
 /* The engine has read its logs, and cut what was torn. Notes records that nobody was told of. */
 void witness_read_again(void);
 
-/* The server has stopped as it was asked to, and nothing was in its way: each core has a snapshot of
- * all that it did. */
+/* The server has stopped as it was asked to, and nothing was in its way: each core has a snapshot
+ * of all that it did. */
 void witness_check_stopped(void);
 
 /* Nobody has asked anything for a while, which was long enough for what is due: each core has a

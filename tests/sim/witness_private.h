@@ -57,6 +57,7 @@ struct log {
     struct snapshot *snapshots; /* in order of their LSN */
     uint32_t snapshot_count, snapshot_room;
     uint64_t needed_from;      /* segments before it may be gone: a restart begins behind them */
+    uint64_t gone_until;       /* and those before this one are; 0: none */
     uint32_t piece_asks;       /* pieces of snapshots that were asked for */
     uint64_t pinned_lsn;       /* the one that a piece was read of last ... */
     uint64_t pinned_until_ns;  /* ... stays until then; 0: none does */
@@ -143,7 +144,7 @@ void witness_snapshot_goes(struct log *log, uint64_t lsn);
 void witness_snapshots_are_safe(struct log *log);
 
 /* A segment loses its name; its content is at `path`, and was written by the engine. */
-void witness_segment_goes(const struct log *log, uint64_t number, const char *path);
+void witness_segment_goes(struct log *log, uint64_t number, const char *path);
 
 /* MANIFEST has forgotten all eras before the first that it names now. */
 void witness_eras_go(void);

@@ -81,8 +81,8 @@ static uint32_t good_count(const struct log *log)
     return count;
 }
 
-/* The log is needed from where the second newest one stands. That somebody spoils one makes no
- * difference to the server before it has read it. */
+/* The log is needed from where the second newest one stands; with fewer than two, all of it that is
+ * still there. That somebody spoils one makes no difference to the server before it has read it. */
 static void find_needed(struct log *log)
 {
     uint32_t newer_count = 0;
@@ -93,13 +93,14 @@ static void find_needed(struct log *log)
         log->needed_from = snapshot->position.segment_number;
         return;
     }
+    log->needed_from = log->gone_until;
 }
 
 /* A restart could do without any snapshot of this log. */
 static bool is_whole(const struct log *log)
 {
     const uint64_t first_era = witness.manifest.eras[0].number;
-    return log->needed_from <= 1 && (first_era == 1 || first_era < log->era);
+    return log->gone_until == 0 && (first_era == 1 || first_era < log->era);
 }
 
 static void path_of(const struct log *log, uint64_t lsn, char *to)
@@ -300,7 +301,7 @@ static void check_archived(const struct log *log, uint64_t number, const char *p
         sim_fail("archive", "%s goes, and of its copy in the archive %s", path, wrong);
 }
 
-void witness_segment_goes(const struct log *log, uint64_t number, const char *path)
+void witness_segment_goes(struct log *log, uint64_t number, const char *path)
 {
     if (sim_disk_is_zero(path))
         return; /* never used */
@@ -311,6 +312,8 @@ void witness_segment_goes(const struct log *log, uint64_t number, const char *pa
                  log->era, log->core, number, log->needed_from);
     if (book.options.archive != NULL && !witness_is_spoilt(log, number))
         check_archived(log, number, path);
+    if (log->gone_until <= number)
+        log->gone_until = number + 1;
     book.counts.segments_gone++;
 }
 
@@ -471,8 +474,8 @@ void witness_check_piece(uint32_t core, const struct history_piece_ask *ask,
         if (checksum64(piece->data + at, LOG_BLOCK_BYTES, 0) !=
             snapshot->block_hashes[(piece->offset + at) / LOG_BLOCK_BYTES])
             sim_fail("snapshot",
-                     "core %" PRIu32 ": what it gives of its snapshot of LSN %" PRIu64 " at %" PRIu64
-                     " is not what is there",
+                     "core %" PRIu32 ": what it gives of its snapshot of LSN %" PRIu64
+                     " at %" PRIu64 " is not what is there",
                      core, piece->lsn, piece->offset + at);
     if (ask->number != log->piece_asks || piece->data_bytes == 0)
         return;
@@ -494,7 +497,8 @@ void witness_check_unknown(uint32_t core, uint64_t lsn)
     const struct snapshot *snapshot = find_newest_era(core, lsn, &log);
     if (snapshot != NULL && snapshot->is_there && snapshot->is_safe)
         sim_fail("snapshot",
-                 "core %" PRIu32 " knows nothing of its snapshot of LSN %" PRIu64 ", which is there",
+                 "core %" PRIu32 " knows nothing of its snapshot of LSN %" PRIu64
+                 ", which is there",
                  core, lsn);
 }
 
@@ -534,8 +538,8 @@ static uint64_t log_bytes_behind(const struct log *log, uint64_t lsn)
     return bytes;
 }
 
-/* Something has changed since the newest one was begun, or since there is a server; the rest was long
- * enough for what begins and ends a snapshot. */
+/* Something has changed since the newest one was begun, or since there is a server; the rest was
+ * long enough for what begins and ends a snapshot. */
 static void check_age(const struct log *log, const struct history_rest *rest)
 {
     enum { TAKES_MS = 60 * 1000 };

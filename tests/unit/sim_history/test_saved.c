@@ -253,6 +253,18 @@ Test(saved, older_snapshot_gone_while_it_is_needed_is_found)
     EXPECT_FINDING("snapshot", "1 are left on the medium", remove_snapshot(older));
 }
 
+/* A server that could not read it has done without it. */
+Test(saved, older_snapshot_may_go_while_all_of_the_log_is_there_which_then_stays)
+{
+    open_large_sale();
+    uint64_t id = fill_segments(2, 1);
+    struct sale_file *older = take_snapshot();
+    fill_segments(1, id);
+    take_snapshot();
+    remove_snapshot(older);
+    EXPECT_FINDING("durability", "may need the log from segment 0 on", sale_remove_segment());
+}
+
 Test(saved, snapshot_behind_two_newer_ones_may_go)
 {
     open_large_sale();
