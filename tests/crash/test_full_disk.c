@@ -307,7 +307,9 @@ static void full_disk_stops_the_sale_and_nothing_else(void)
     start(MORE);
     crash_load_audit();
     char figures[256];
-    crash_load_describe(figures);
+    struct crash_load_figures sum = {0};
+    crash_load_add_figures(&sum);
+    crash_load_describe(&sum, figures);
     check_note("%s", figures);
     server_stop(&run.fixture.server);
     crash_load_deinit();

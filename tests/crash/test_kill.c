@@ -89,6 +89,7 @@ static void run_round(void)
 int main(int argc, char **argv)
 {
     char figures[256];
+    struct crash_load_figures sum = {0};
     const uint32_t core_count = fixture_core_count(argc, argv);
     run.seed = fixture_size("HOLDFAST_CRASH_SEED", 1, 1);
     run.rounds = (uint32_t)fixture_size("HOLDFAST_CRASH_ROUNDS", 20, 3);
@@ -109,7 +110,8 @@ int main(int argc, char **argv)
         run.round--;
         last_words();
     }
-    crash_load_describe(figures);
+    crash_load_add_figures(&sum);
+    crash_load_describe(&sum, figures);
     check_note("%u kills with seed %" PRIu64 ": %s; %" PRIu64 " snapshots in the audits alone",
                run.rounds, run.seed, figures, run.snapshots);
     const int exit_code = fixture_finish(&run.fixture);

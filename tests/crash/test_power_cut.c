@@ -53,7 +53,10 @@ static struct {
     /* promised by now: a start that got ready, snapshots that somebody was told of */
     uint64_t era;
     uint64_t snapshot_lsns[CORES_MAX];
+    uint64_t segments_at_start[CORES_MAX]; /* numbers of the last ones */
     /* for people */
+    struct crash_load_figures figures;
+    uint64_t segments; /* made, or given the next name */
     uint32_t ways[WAY_COUNT];
     uint32_t cuts[3]; /* by what reached the disk */
     uint32_t cuts_in_start, core_changes, exits_by_error, snapshots, verified;
@@ -113,6 +116,8 @@ static void start(void)
     data_names_newest_era(run.data, &run.era, &cores);
     check(cores == run.fixture.options.cores, "MANIFEST says %u cores", cores);
     memset(run.snapshot_lsns, 0, sizeof run.snapshot_lsns);
+    for (uint32_t core = 0; core < cores; core++)
+        run.segments_at_start[core] = data_names_of(run.data, run.era, core).segment_last;
 }
 
 static uint32_t count_errors(void)
@@ -171,6 +176,8 @@ static void check_promises(void)
         check(names.snapshot_newest_lsn >= run.snapshot_lsns[core],
               "core %u: the newest snapshot is at LSN %" PRIu64 ", it was told to be at %" PRIu64,
               core, names.snapshot_newest_lsn, run.snapshot_lsns[core]);
+        if (names.segment_last > run.segments_at_start[core])
+            run.segments += names.segment_last - run.segments_at_start[core];
     }
 }
 
@@ -362,12 +369,13 @@ static void run_lives(uint32_t cores)
             run.round++;
             run_round(i);
         }
-        crash_load_describe(figures);
-        check_note("%s", figures);
+        crash_load_add_figures(&run.figures);
         if (check_failures() > 0)
             last_words();
         end_life();
     }
+    crash_load_describe(&run.figures, figures);
+    check_note("%s", figures);
     check_note("%u rounds with seed %" PRIu64
                ": power cut under load %u, after a kill %u, after a stop %u, in a start %u; killed "
                "alone %u",
@@ -375,9 +383,9 @@ static void run_lives(uint32_t cores)
                run.ways[CUT_AFTER_STOP], run.cuts_in_start, run.ways[KILL_ALONE]);
     check_note(
         "cuts with all, the journal, nothing reaching the disk: %u, %u, %u; %u ends by error, "
-        "%u other numbers of cores, %u snapshots, %u whole histories",
+        "%u other numbers of cores, %u snapshots, %" PRIu64 " segments, %u whole histories",
         run.cuts[0], run.cuts[1], run.cuts[2], run.exits_by_error, run.core_changes, run.snapshots,
-        run.verified);
+        run.segments, run.verified);
 }
 
 /* ------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 #include "check.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -111,4 +112,17 @@ void check_sleep_ms(double ms)
     struct timespec pause = {.tv_sec = (time_t)(ns / 1000000000),
                              .tv_nsec = (long)(ns % 1000000000)};
     nanosleep(&pause, NULL);
+}
+
+bool check_wait_readable(int fd, int timeout_ms)
+{
+    enum { MOMENT_MS = 200 };
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    for (int left_ms = timeout_ms;; left_ms -= MOMENT_MS) {
+        const int ready = poll(&wait, 1, left_ms < MOMENT_MS ? left_ms : MOMENT_MS);
+        if (ready > 0)
+            return true;
+        if (left_ms <= MOMENT_MS)
+            return false;
+    }
 }

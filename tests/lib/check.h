@@ -50,4 +50,8 @@ bool check_is_sanitized(void);
 double check_now_ms(void);
 void check_sleep_ms(double ms);
 
+/* Waits until there is something to be read from `fd`, or its end; false when that takes longer.
+ * Time for which this program and those it waits for were stopped counts as a moment. */
+bool check_wait_readable(int fd, int timeout_ms);
+
 #endif

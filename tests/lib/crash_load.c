@@ -497,12 +497,20 @@ void crash_load_clear_counts(void)
     memset(crash_load.counts, 0, sizeof crash_load.counts);
 }
 
-void crash_load_describe(char *text)
+void crash_load_add_figures(struct crash_load_figures *sum)
+{
+    sum->reservations += crash_load.reservation_count;
+    sum->answers += crash_load.acknowledged;
+    sum->in_flight_at_crash += crash_load.in_flight_at_crash;
+    sum->happened_in_flight += crash_load.happened_in_flight;
+}
+
+void crash_load_describe(const struct crash_load_figures *figures, char *text)
 {
     enum { TEXT_BYTES = 256 };
     snprintf(text, TEXT_BYTES,
-             "%u reservations, %" PRIu64 " answers, %" PRIu64 " operations in flight, %" PRIu64
-             " of them had happened",
-             crash_load.reservation_count, crash_load.acknowledged, crash_load.in_flight_at_crash,
-             crash_load.happened_in_flight);
+             "%" PRIu64 " reservations, %" PRIu64 " answers, %" PRIu64
+             " operations in flight, %" PRIu64 " of them had happened",
+             figures->reservations, figures->answers, figures->in_flight_at_crash,
+             figures->happened_in_flight);
 }

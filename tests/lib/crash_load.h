@@ -80,7 +80,16 @@ void crash_load_audit(void);
  * repeated. */
 void crash_load_audit_read_only(void);
 
-/* What was done so far, in one line for people (256 bytes). */
-void crash_load_describe(char *text);
+/* What was done on this data directory so far. */
+struct crash_load_figures {
+    uint64_t reservations;
+    uint64_t answers;
+    uint64_t in_flight_at_crash; /* operations ... */
+    uint64_t happened_in_flight; /* ... and those of them that had happened */
+};
+void crash_load_add_figures(struct crash_load_figures *sum);
+
+/* In one line for people (256 bytes). */
+void crash_load_describe(const struct crash_load_figures *figures, char *text);
 
 #endif

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -312,17 +311,11 @@ static void make_room(struct raw_client *client)
 
 enum raw_status raw_receive(struct raw_client *client, struct raw_frame *frame_out, int timeout_ms)
 {
-    const double until_ms = check_now_ms() + timeout_ms;
     for (;;) {
         const enum raw_status status = take_frame(client, frame_out);
         if (status != RAW_TIMEOUT)
             return status;
-        const double left_ms = until_ms - check_now_ms();
-        struct pollfd wait = {.fd = client->fd, .events = POLLIN};
-        const int ready = poll(&wait, 1, left_ms > 0 ? (int)left_ms + 1 : 0);
-        if (ready < 0 && errno == EINTR)
-            continue;
-        if (ready == 0)
+        if (!check_wait_readable(client->fd, timeout_ms))
             return RAW_TIMEOUT;
         make_room(client);
         const ssize_t got =

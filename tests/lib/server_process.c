@@ -8,7 +8,6 @@
 #include <inttypes.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -148,17 +147,12 @@ static void note_exit(struct server_process *server, int status)
     server->stdout_fd = -1;
 }
 
-/* Reads up to a newline. False at the end of the file or when the time is over. */
+/* Reads up to a newline. False at the end of the file or when nothing comes for so long. */
 static bool read_line(int fd, char *line, size_t line_bytes, int timeout_ms)
 {
-    const double until_ms = check_now_ms() + timeout_ms;
     size_t used = 0;
     while (used + 1 < line_bytes) {
-        const double left_ms = until_ms - check_now_ms();
-        struct pollfd wait = {.fd = fd, .events = POLLIN};
-        if (left_ms <= 0 || poll(&wait, 1, (int)left_ms + 1) <= 0)
-            return false;
-        if (read(fd, line + used, 1) != 1)
+        if (!check_wait_readable(fd, timeout_ms) || read(fd, line + used, 1) != 1)
             return false;
         if (line[used] == '\n') {
             line[used] = '\0';
@@ -220,10 +214,9 @@ bool server_wait_exit(struct server_process *server, int timeout_ms)
         return true;
     const int pid_fd = (int)syscall(SYS_pidfd_open, server->pid, 0);
     check_must(pid_fd >= 0, "pidfd_open: %s", strerror(errno));
-    struct pollfd wait = {.fd = pid_fd, .events = POLLIN};
-    const int ready = poll(&wait, 1, timeout_ms);
+    const bool has_ended = check_wait_readable(pid_fd, timeout_ms);
     close(pid_fd);
-    if (ready <= 0)
+    if (!has_ended)
         return false;
     int status = 0;
     waitpid(server->pid, &status, 0);
