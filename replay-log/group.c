@@ -1,6 +1,15 @@
 #include "group.h"
 
+#include "base/bytes.h"
 #include "base/checksum.h"
+
+enum { HEADER_SEGMENT_UUID = 40 }; /* log/format.h */
+
+struct id128 group_segment_uuid(const uint8_t *block)
+{
+    const uint8_t *from = block + HEADER_SEGMENT_UUID;
+    return (struct id128){.high = bytes_get_u64(from), .low = bytes_get_u64(from + 8)};
+}
 
 const char *group_look_at_header(const uint8_t *from, uint64_t seed, struct group_look *look_out)
 {

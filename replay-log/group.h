@@ -12,6 +12,9 @@ struct group_look {
     uint32_t bytes;    /* on disk; 0 while the header is not good */
 };
 
+/* The uuid that stands in a segment's first block, be that damaged in other places. */
+struct id128 group_segment_uuid(const uint8_t *block);
+
 /* NULL when the header that stands here is good, or what is wrong (static text). */
 const char *group_look_at_header(const uint8_t *from, uint64_t seed, struct group_look *look_out);
 

@@ -201,26 +201,37 @@ enum outcome plan_make(struct plan *plan)
 
 /* ---- reading ---- */
 
-struct stock *plan_make_stock(struct plan *plan, uint32_t scale)
+static uint64_t log_bytes_planned(const struct plan *plan)
 {
-    struct tables tables = {.record_count = 0};
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < plan->data->log_count; i++) {
         const struct source *source = &plan->sources[i];
+        if (source->is_read)
+            bytes += data_log_bytes_from(&plan->data->logs[i], plan_start(source).segment_number);
+    }
+    return bytes;
+}
+
+struct stock *plan_make_stock(struct plan *plan, uint32_t scale)
+{
+    struct tables tables = {.item_count = 0};
+    const uint64_t log_bytes = log_bytes_planned(plan);
+    progress_begin("counting", log_bytes);
+    for (uint32_t i = 0; i < plan->data->log_count; i++) {
+        const struct source *source = &plan->sources[i];
+        const struct log_position start = plan_start(source);
         if (!source->is_read)
             continue;
-        const uint64_t segment_number = plan_start(source).segment_number;
         tables_add_snapshot(&tables, source->snapshot);
-        tables_add_log(&tables, &plan->data->logs[i], segment_number);
-        bytes += data_log_bytes_from(&plan->data->logs[i], segment_number);
-        bytes += source->snapshot == NULL ? 0 : source->snapshot->file_bytes;
+        tables_add_log(&tables, &plan->data->logs[i], &start, &source->cut);
     }
+    progress_end();
     struct stock *stock = tables_create(&tables, scale);
     if (stock == NULL) {
         plan->code = EXIT_IO;
         return NULL;
     }
-    progress_begin("reading", bytes);
+    progress_begin("reading", log_bytes + tables.entry_bytes);
     stock_load_begin(stock);
     return stock;
 }

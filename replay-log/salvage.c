@@ -18,7 +18,6 @@ enum {
     UNREADABLE_BYTE = 0xee,  /* stands for what the disk does not give; verifies nowhere */
     CAREFUL_BYTES = 4 << 20, /* behind such a block reading goes block by block */
     HEADER_SERVER_ID = 24,   /* offsets in a segment's header (log/format.h) */
-    HEADER_SEGMENT_UUID = 40,
     HEADER_ERA = 56,
     HEADER_CORE = 20,
 };
@@ -223,15 +222,16 @@ static uint32_t look_at_block(struct salvage *s, uint64_t offset)
 
 /* ---- files ---- */
 
-static struct id128 id_at(const uint8_t *from)
+static struct id128 server_id_of(const uint8_t *block)
 {
+    const uint8_t *from = block + HEADER_SERVER_ID;
     return (struct id128){.high = bytes_get_u64(from), .low = bytes_get_u64(from + 8)};
 }
 
 /* What a header says of whose log the segment is, be it damaged in other places. */
 static bool names_log(const struct salvage *s, const uint8_t *block)
 {
-    return id128_equal(id_at(block + HEADER_SERVER_ID), s->data->manifest.server_id) &&
+    return id128_equal(server_id_of(block), s->data->manifest.server_id) &&
            bytes_get_u64(block + HEADER_ERA) == s->log->era &&
            bytes_get_u32(block + HEADER_CORE) == s->log->core;
 }
@@ -248,7 +248,7 @@ static const char *read_header(struct salvage *s, uint64_t file_bytes)
     const uint8_t *block = load(s, 0, LOG_BLOCK_BYTES);
     const char *wrong = log_segment_header_decode(block, &header);
     const bool is_ours = names_log(s, block);
-    s->segment_uuid = id_at(block + HEADER_SEGMENT_UUID);
+    s->segment_uuid = group_segment_uuid(block);
     if (wrong == NULL) {
         s->trust = is_ours ? TRUST_FULL : TRUST_NONE;
         if (header.segment_bytes < s->limit)

@@ -61,11 +61,12 @@ static void note(struct checking *c, enum exit_code code)
 /* ---- the state ---- */
 
 static struct stock *make_stock(struct checking *c, const struct data_snapshot *snapshot,
-                                uint64_t segment_number)
+                                const struct log_position *start)
 {
-    struct tables tables = {.record_count = 0};
+    const struct cut cut = cut_nothing();
+    struct tables tables = {.item_count = 0};
     tables_add_snapshot(&tables, snapshot);
-    tables_add_log(&tables, c->log, segment_number);
+    tables_add_log(&tables, c->log, start, &cut);
     struct stock *stock = tables_create(&tables, c->scale);
     c->is_out_of_memory = stock == NULL;
     if (stock != NULL)
@@ -83,7 +84,7 @@ static void set_stock(struct checking *c, struct stock *stock)
 static struct stock *load(struct checking *c, struct data_snapshot *snapshot)
 {
     struct wanting wanting = {.data = c->data, .log = c->log};
-    struct stock *stock = make_stock(c, snapshot, snapshot->header.position.segment_number);
+    struct stock *stock = make_stock(c, snapshot, &snapshot->header.position);
     if (stock == NULL)
         return NULL;
     if (snapshot_load(c->data, c->log, snapshot, stock, wanting_of(&wanting), &c->replay.is_full) &&
@@ -186,7 +187,7 @@ static void begin(struct checking *c)
     c->has_begun = has_all_segments(c);
     c->found->first_lsn = 1;
     if (c->has_begun && c->log->era_index == 0 && data_log_has_beginning(c->data, c->log))
-        set_stock(c, make_stock(c, NULL, 1));
+        set_stock(c, make_stock(c, NULL, &c->at));
 }
 
 static bool is_over(const struct checking *c)
