@@ -380,8 +380,10 @@ void history_server_started(uint64_t state_hash)
 {
     witness_read_again();
     book.record_life = book.life;
-    if (!book.options.is_off)
-        check_hash(state_hash, "after the start");
+    if (book.options.is_off)
+        return;
+    witness_check_trusted();
+    check_hash(state_hash, "after the start");
 }
 
 uint64_t history_last_time_ms(void)

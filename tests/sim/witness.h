@@ -29,6 +29,9 @@ void witness_begin(void);
 /* The process has ended, and the disk is as this has left it: each snapshot is whole. */
 void witness_look_again(void);
 
+/* The engine has loaded its state: it did without a snapshot only if one was not as it had been. */
+void witness_check_trusted(void);
+
 /* The engine has read its logs, and cut what was torn. Notes records that nobody was told of. */
 void witness_read_again(void);
 

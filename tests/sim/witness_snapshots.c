@@ -440,6 +440,22 @@ static bool is_any(const char *name, const char *path, uint64_t operation)
     return true;
 }
 
+static bool is_any_spoilt(void)
+{
+    for (uint32_t i = 0; i < witness.log_count; i++)
+        for (uint32_t k = 0; k < witness.logs[i].snapshot_count; k++)
+            if (witness.logs[i].snapshots[k].is_spoilt)
+                return true;
+    return false;
+}
+
+void witness_check_trusted(void)
+{
+    if (sim_diag_has("starting from the snapshot before it") && !is_any_spoilt() &&
+        !sim_disk_has_failed(is_any))
+        sim_fail("snapshot", "a start does without a snapshot, and nothing is wrong with any");
+}
+
 void witness_check_untaken(uint32_t core, uint32_t asked_event)
 {
     struct log *log;
