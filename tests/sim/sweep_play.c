@@ -204,6 +204,12 @@ static const struct {
                                 .first = SIM_CRASH_POWER,
                                 .then = SIM_CRASH_POWER,
                                 .story = SWEEP_STORY_ERAS_AGAIN},
+    [SWEEP_LOAD_SNAPSHOT_ERROR] = {.name = "load-snapshot-error",
+                                   .what = WHAT_DISK,
+                                   .fault = SIM_DISK_ERROR,
+                                   .error = EIO,
+                                   .is_for_ever = true,
+                                   .story = SWEEP_STORY_LOAD_SNAPSHOT},
 };
 
 const char *sweep_kind_name(enum sweep_kind kind)

@@ -45,6 +45,8 @@ enum sweep_kind {
     SWEEP_ERAS_ARCHIVE_POWER,
     SWEEP_ERAS_AGAIN_KILL,
     SWEEP_ERAS_AGAIN_POWER,
+    /* All operations on the disk fail from the n-th of such a start on, until it is refused. */
+    SWEEP_LOAD_SNAPSHOT_ERROR,
     SWEEP_KIND_COUNT,
 };
 
