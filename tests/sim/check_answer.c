@@ -300,8 +300,8 @@ static bool may_make(const struct history_call *asked, const struct stock_record
 }
 
 /* A call without an answer that binds did it: the one with the least time left to be done, and of
- * those the one that was asked first, which the fewest answers precede. Calls of another life of the
- * server, or that were asked later, can't have. */
+ * those the one that was asked first, which the fewest answers precede. Calls of another life of
+ * the server, or that were asked later, can't have. */
 static bool use_unknown(const struct book_record *noted)
 {
     struct walk walk = walk_begin();

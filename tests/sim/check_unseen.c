@@ -1,5 +1,5 @@
-/* What is refused unseen is not compared with any state, so it must not be an easy excuse: each such
- * answer needs a reason that can be seen from outside. */
+/* What is refused unseen is not compared with any state, so it must not be an easy excuse: each
+ * such answer needs a reason that can be seen from outside. */
 #include "history_private.h"
 
 #include "base/checksum.h"
@@ -25,8 +25,8 @@ static uint32_t core_of(const struct book_call *call)
 static bool can_wait(const struct history_call *asked)
 {
     return asked->op == HISTORY_ITEM_CREATE ||
-           (asked->op == HISTORY_ROW && (asked->request.op == STOCK_OP_RESERVE ||
-                                         asked->request.op == STOCK_OP_EXTEND));
+           (asked->op == HISTORY_ROW &&
+            (asked->request.op == STOCK_OP_RESERVE || asked->request.op == STOCK_OP_EXTEND));
 }
 
 /* The hold that the call names, if it has been seen and is not forgotten. */

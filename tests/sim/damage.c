@@ -1,7 +1,7 @@
 /* The disk is surveyed: which logs there are, which snapshots of them are good. From that follows
  * what a start reads: the logs of the newest era, those of the era before when one of these has no
- * snapshot, and so on back; whether the number of cores changes or not. Every place on the disk then
- * is in a range of which one thing is true. */
+ * snapshot, and so on back; whether the number of cores changes or not. Every place on the disk
+ * then is in a range of which one thing is true. */
 #include "damage.h"
 
 #include "disk.h"
@@ -195,8 +195,8 @@ static void add_range(enum place place, enum damage_outcome outcome,
     if (from >= end)
         return;
     hf_assert(range_count < RANGES_MAX);
-    ranges[range_count++] = (struct range){
-        .place = place, .outcome = outcome, .file = file, .from = from, .end = end};
+    ranges[range_count++] =
+        (struct range){.place = place, .outcome = outcome, .file = file, .from = from, .end = end};
 }
 
 /* What of a log is behind one of its files. */
@@ -356,9 +356,8 @@ static void choose_bit(struct damage *damage, const struct log_walk_file *file, 
 static const struct range *choose_range(void)
 {
     static const uint32_t weights[PLACE_COUNT] = {
-        [PLACE_MANIFEST] = 1,     [PLACE_LOG] = 6,      [PLACE_BEHIND_LOG] = 3,
-        [PLACE_OLD_LOG] = 2,      [PLACE_SNAPSHOT] = 6, [PLACE_OLD_SNAPSHOT] = 2,
-        [PLACE_OTHER] = 1,
+        [PLACE_MANIFEST] = 1, [PLACE_LOG] = 6,          [PLACE_BEHIND_LOG] = 3, [PLACE_OLD_LOG] = 2,
+        [PLACE_SNAPSHOT] = 6, [PLACE_OLD_SNAPSHOT] = 2, [PLACE_OTHER] = 1,
     };
     uint64_t bytes[PLACE_COUNT] = {0};
     uint64_t sum = 0;

@@ -241,8 +241,7 @@ int sim_disk_rename(const char *from, const char *to, struct sim_verdict verdict
     sim_trace("disk rename %s %s", from, to);
     int error = sim_tree_rename(from, to);
     if (error == 0)
-        observe(
-            &(struct sim_disk_event){.kind = SIM_DISK_RENAMED, .path = from, .to_path = to});
+        observe(&(struct sim_disk_event){.kind = SIM_DISK_RENAMED, .path = from, .to_path = to});
     return error;
 }
 

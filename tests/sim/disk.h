@@ -88,8 +88,8 @@ enum sim_disk_event_kind {
 struct sim_disk_event {
     enum sim_disk_event_kind kind;
     const char *path;
-    const char *to_path;             /* renamed */
-    uint64_t offset;                 /* written */
+    const char *to_path; /* renamed */
+    uint64_t offset;     /* written */
     const uint8_t *data;
     uint32_t bytes;
 };

@@ -88,10 +88,10 @@ struct book_item {
 
 struct book {
     struct history_options options;
-    uint32_t event; /* counts questions, answers and records */
-    uint32_t life;  /* the process that was begun last, from 1 */
+    uint32_t event;       /* counts questions, answers and records */
+    uint32_t life;        /* the process that was begun last, from 1 */
     uint32_t record_life; /* the one that wrote the records that are found now */
-    bool is_served; /* all its cores serve */
+    bool is_served;       /* all its cores serve */
     uint64_t life_began_ns;
     uint64_t latest_ms;   /* that any core is known to have read */
     bool *life_was_clean; /* by life */

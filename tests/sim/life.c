@@ -44,7 +44,7 @@ struct process {
     bool is_stopping;
     bool is_refused;
     struct life_refusal refusal;
-    uint64_t state_hash; /* at the start, or at the stop */
+    uint64_t state_hash;    /* at the start, or at the stop */
     uint64_t not_before_ms; /* the last time in the log, at the start */
 };
 

@@ -13,12 +13,12 @@
 #define LIFE_PATH "/data" /* the data directory, on the simulated disk */
 
 enum life_state {
-    LIFE_DOWN,    /* no process; or it stopped as it was asked to */
+    LIFE_DOWN,     /* no process; or it stopped as it was asked to */
     LIFE_STARTING, /* while life_start() runs: clients are told LOADING */
     LIFE_SERVING,  /* or stopping */
-    LIFE_CRASHED, /* the crash that was ordered came; life_end() is due */
-    LIFE_REFUSED, /* the start was refused; life_end() is due */
-    LIFE_FAILED,  /* a core has failed; life_end() is due */
+    LIFE_CRASHED,  /* the crash that was ordered came; life_end() is due */
+    LIFE_REFUSED,  /* the start was refused; life_end() is due */
+    LIFE_FAILED,   /* a core has failed; life_end() is due */
 };
 
 /* Why a start was refused, in the server's own terms. */

@@ -224,17 +224,17 @@ static void draw_flood(struct sim_plan *plan)
 static void draw_clients(struct sim_plan *plan)
 {
     static const uint32_t ask_likely[SIM_ASK_COUNT] = {
-        [SIM_ASK_RESERVE] = 1000,    [SIM_ASK_CONFIRM] = 800,  [SIM_ASK_CANCEL] = 700,
-        [SIM_ASK_EXTEND] = 600,      [SIM_ASK_GET] = 700,      [SIM_ASK_ITEM_CREATE] = 300,
-        [SIM_ASK_ITEM_UPDATE] = 400, [SIM_ASK_ITEM_GET] = 500, [SIM_ASK_ITEM_LIST] = 200,
-        [SIM_ASK_STAT] = 200,        [SIM_ASK_PING] = 200, [SIM_ASK_SNAPSHOT] = 300,
+        [SIM_ASK_RESERVE] = 1000,      [SIM_ASK_CONFIRM] = 800,  [SIM_ASK_CANCEL] = 700,
+        [SIM_ASK_EXTEND] = 600,        [SIM_ASK_GET] = 700,      [SIM_ASK_ITEM_CREATE] = 300,
+        [SIM_ASK_ITEM_UPDATE] = 400,   [SIM_ASK_ITEM_GET] = 500, [SIM_ASK_ITEM_LIST] = 200,
+        [SIM_ASK_STAT] = 200,          [SIM_ASK_PING] = 200,     [SIM_ASK_SNAPSHOT] = 300,
         [SIM_ASK_SNAPSHOT_READ] = 300,
     };
     static const uint32_t ask_most[SIM_ASK_COUNT] = {
-        [SIM_ASK_RESERVE] = 100,    [SIM_ASK_CONFIRM] = 100, [SIM_ASK_CANCEL] = 100,
-        [SIM_ASK_EXTEND] = 50,      [SIM_ASK_GET] = 50,      [SIM_ASK_ITEM_CREATE] = 20,
-        [SIM_ASK_ITEM_UPDATE] = 20, [SIM_ASK_ITEM_GET] = 30, [SIM_ASK_ITEM_LIST] = 5,
-        [SIM_ASK_STAT] = 5,         [SIM_ASK_PING] = 5,     [SIM_ASK_SNAPSHOT] = 10,
+        [SIM_ASK_RESERVE] = 100,      [SIM_ASK_CONFIRM] = 100, [SIM_ASK_CANCEL] = 100,
+        [SIM_ASK_EXTEND] = 50,        [SIM_ASK_GET] = 50,      [SIM_ASK_ITEM_CREATE] = 20,
+        [SIM_ASK_ITEM_UPDATE] = 20,   [SIM_ASK_ITEM_GET] = 30, [SIM_ASK_ITEM_LIST] = 5,
+        [SIM_ASK_STAT] = 5,           [SIM_ASK_PING] = 5,      [SIM_ASK_SNAPSHOT] = 10,
         [SIM_ASK_SNAPSHOT_READ] = 30,
     };
     plan->client_count = (uint32_t)spread(1, SIM_CLIENTS_MAX);

@@ -173,7 +173,8 @@ static enum consequence consequence_of(const char *name, const char *path)
     if (is_reading && is_segment) /* for the archive */
         return GOES_ON;
     if (is_new && (faults.disk_fault == SIM_DISK_SHORT || strcmp(name, "io_file_size") == 0))
-        return MAY_END; /* of zeros a part may be made; or it is of no use, and another one is made */
+        return MAY_END; /* of zeros a part may be made; or it is of no use, and another one is made
+                         */
     if (faults.disk_error != ENOSPC)
         return ENDS;
     if (strcmp(name, "io_file_remove") != 0 &&

@@ -90,10 +90,18 @@ static const char *read_item(struct reading *reading, const uint8_t *from, uint3
         !are_zero(from, 5, 8) || !are_zero(from, ITEM_BYTES + sku_bytes, bytes) || from[3] > 1)
         return wrong("an item of an impossible form");
     const uint64_t values[] = {
-        bytes_get_u64(from + 16), bytes_get_u64(from + 24), bytes_get_u32(from + 32),
-        bytes_get_u32(from + 36), bytes_get_u64(from + 40), bytes_get_u64(from + 48),
-        bytes_get_u64(from + 56), from[3],                  bytes_get_u64(from + 64),
-        bytes_get_u64(from + 72), bytes_get_u64(from + 80), bytes_get_u64(from + 8),
+        bytes_get_u64(from + 16),
+        bytes_get_u64(from + 24),
+        bytes_get_u32(from + 32),
+        bytes_get_u32(from + 36),
+        bytes_get_u64(from + 40),
+        bytes_get_u64(from + 48),
+        bytes_get_u64(from + 56),
+        from[3],
+        bytes_get_u64(from + 64),
+        bytes_get_u64(from + 72),
+        bytes_get_u64(from + 80),
+        bytes_get_u64(from + 8),
         sku_bytes,
     };
     reading->content->item_count++;
@@ -127,10 +135,12 @@ static const char *read_reservation(struct reading *reading, const uint8_t *from
     if (bytes != RESERVATION_BYTES || from[3] < 1 || from[3] > 4 || !are_zero(from, 76, 80))
         return wrong("a reservation of an impossible form");
     const uint64_t values[] = {
-        bytes_get_u64(from + 16), bytes_get_u64(from + 24), bytes_get_u64(from + 32),
-        bytes_get_u64(from + 40), bytes_get_u64(from + 64), bytes_get_u32(from + 4),
-        bytes_get_u32(from + 72), from[3],                  bytes_get_u64(from + 48),
-        bytes_get_u64(from + 8),  bytes_get_u64(from + 56),
+        bytes_get_u64(from + 16), bytes_get_u64(from + 24),
+        bytes_get_u64(from + 32), bytes_get_u64(from + 40),
+        bytes_get_u64(from + 64), bytes_get_u32(from + 4),
+        bytes_get_u32(from + 72), from[3],
+        bytes_get_u64(from + 48), bytes_get_u64(from + 8),
+        bytes_get_u64(from + 56),
     };
     reading->content->reservation_count++;
     reading->content->state_hash += hash_of(values, sizeof values / sizeof *values, NULL, 0, 2);
@@ -148,7 +158,8 @@ static const char *read_entry(struct reading *reading, const uint8_t *from, uint
     const char *fault;
     switch (from[2]) {
     case SNAPSHOT_ENTRY_ITEM:
-        fault = bytes < ITEM_BYTES ? wrong("a short item") : read_item(reading, from, bytes, &entry);
+        fault =
+            bytes < ITEM_BYTES ? wrong("a short item") : read_item(reading, from, bytes, &entry);
         break;
     case SNAPSHOT_ENTRY_BUYER:
         fault = read_buyer(reading, from, bytes, &entry);
@@ -214,8 +225,8 @@ static const char *read_block(struct reading *reading, bool *is_last_out)
     if (checksum != checksum64(block + 16, BLOCK_HEADER_BYTES - 16, seed))
         return wrong("the checksum of the block's header at %" PRIu64 " is wrong", reading->at);
     const uint32_t payload_bytes = bytes_get_u32(block + 40);
-    const uint64_t bytes =
-        ((uint64_t)BLOCK_HEADER_BYTES + payload_bytes + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
+    const uint64_t bytes = ((uint64_t)BLOCK_HEADER_BYTES + payload_bytes + BLOCK_BYTES - 1) /
+                           BLOCK_BYTES * BLOCK_BYTES;
     if (bytes > BLOCK_BYTES_MAX || bytes > left)
         return wrong("the block at %" PRIu64 " is too long", reading->at);
     if (bytes_get_u64(block + 16) != checksum64(block + BLOCK_HEADER_BYTES, payload_bytes, seed))
@@ -273,9 +284,8 @@ static const char *read_header(struct reading *reading)
 }
 
 const char *snapshot_file_read(const uint8_t *file, uint64_t file_bytes,
-                               struct snapshot_file *file_out,
-                               struct snapshot_content *content_out, snapshot_entry_fn entry,
-                               void *context)
+                               struct snapshot_file *file_out, struct snapshot_content *content_out,
+                               snapshot_entry_fn entry, void *context)
 {
     struct reading reading = {
         .file = file,

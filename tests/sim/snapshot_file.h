@@ -1,7 +1,8 @@
 #ifndef HF_SIM_SNAPSHOT_FILE_H
 #define HF_SIM_SNAPSHOT_FILE_H
 /* A snapshot's file taken apart, written from docs/log-format.md and not from the engine's code: of
- * engine/log and engine/stock only names and types are used. So it does not share their mistakes. */
+ * engine/log and engine/stock only names and types are used. So it does not share their mistakes.
+ */
 
 #include "log/format.h"
 #include "stock/record.h"
@@ -47,8 +48,7 @@ typedef void (*snapshot_entry_fn)(void *context, const struct snapshot_entry *en
 
 /* NULL, or what is wrong with the file (text in static memory). `entry` may be NULL. */
 const char *snapshot_file_read(const uint8_t *file, uint64_t file_bytes,
-                               struct snapshot_file *file_out,
-                               struct snapshot_content *content_out, snapshot_entry_fn entry,
-                               void *context);
+                               struct snapshot_file *file_out, struct snapshot_content *content_out,
+                               snapshot_entry_fn entry, void *context);
 
 #endif
