@@ -38,28 +38,34 @@ static void note_made(void *context, const struct stock_record *record)
     repair_report_made(&r->report, record);
 }
 
-static const char *take_group(void *context, const struct log_group *group,
-                              uint64_t *refused_lsn_out)
+static void note_time(struct repair *r, uint64_t time_ms)
 {
-    struct repair *r = context;
-    (void)refused_lsn_out;
-    mend_group(&r->mend, group);
-    return NULL;
+    if (r->time_ms < time_ms)
+        r->time_ms = time_ms;
 }
 
 static void take_salvaged(void *context, const struct log_group *group)
 {
     struct repair *r = context;
+    note_time(r, group->time_ms);
     mend_group(&r->mend, group);
 }
 
-/* Before the first group of a log, what was open is what the state has from elsewhere. */
+static const char *take_group(void *context, const struct log_group *group,
+                              uint64_t *refused_lsn_out)
+{
+    (void)refused_lsn_out;
+    take_salvaged(context, group);
+    return NULL;
+}
+
+/* Before the first group of a log, what was open is what the eras before have left. */
 static void meet_hole(void *context, const struct salvage_hole *hole)
 {
     struct repair *r = context;
     struct salvage_hole met = *hole;
     if (met.before_ms == 0)
-        met.before_ms = stock_time_ms(r->stock);
+        met.before_ms = r->past_ms;
     if (met.last_lsn != UINT64_MAX && met.last_lsn >= met.first_lsn)
         mend_hole(&r->mend, met.last_lsn - met.first_lsn + 1, met.before_ms);
     repair_report_hole(&r->report, r->log, &met);
@@ -98,6 +104,17 @@ static enum outcome salvage(struct repair *r, struct data_log *log, const struct
     return plan_fail(&r->plan, EXIT_IO);
 }
 
+static void begin_log(struct repair *r, const struct data_log *log)
+{
+    const struct data_snapshot *snapshot = plan_source(&r->plan, log)->snapshot;
+    if (r->log == NULL || r->log->era_index != log->era_index)
+        r->past_ms = r->time_ms;
+    r->log = log;
+    if (snapshot != NULL)
+        note_time(r, snapshot->header.state_time_ms);
+    mend_begin_log(&r->mend, log);
+}
+
 static enum outcome repair_log(struct repair *r, struct data_log *log)
 {
     struct source *source = plan_source(&r->plan, log);
@@ -105,8 +122,7 @@ static enum outcome repair_log(struct repair *r, struct data_log *log)
     const struct pass pass = {.start = &start, .group = take_group, .context = r};
     struct report_log *of_log = &r->report.logs[log - r->plan.data->logs];
     enum outcome outcome = OUTCOME_DONE;
-    r->log = log;
-    mend_begin_log(&r->mend, log);
+    begin_log(r, log);
     if (has_lost_past(r, log))
         report_lost_past(r);
     pass_run(r->plan.data, log, &pass, &source->end);
@@ -158,6 +174,8 @@ static enum outcome repair_once(struct repair *r, uint32_t scale)
     if (outcome == OUTCOME_DONE && !walk_settle(r->stock))
         outcome = plan_fail(&r->plan, EXIT_IO);
     mend_begin(&r->mend, r->stock, &r->plan, &r->mend_handler);
+    r->log = NULL;
+    r->time_ms = r->past_ms = 0;
     for (uint32_t i = 0; i < r->plan.data->log_count && outcome == OUTCOME_DONE; i++)
         if (r->plan.sources[i].is_read)
             outcome = repair_log(r, &r->plan.data->logs[i]);

@@ -15,6 +15,8 @@ struct repair {
     struct mend mend;
     struct mend_handler mend_handler;
     const struct data_log *log; /* that is read */
+    uint64_t time_ms;           /* latest of what was read */
+    uint64_t past_ms;           /* the same when its era began */
 };
 
 /* Reads everything. On any code but EXIT_GOOD, which was told, there is no state. repair_end() in

@@ -412,6 +412,20 @@ Test(whole, a_folder_that_is_missing_is_a_hole)
     expect_made();
 }
 
+/* The other cores' logs, which go on for longer, say nothing of when. */
+Test(whole, a_hole_at_the_beginning_of_a_log_is_behind_the_era_before)
+{
+    const struct data_builder_group *lost = &story.eras[1].logs[2].groups[0];
+    story_spoil(story_segment(2, 2, 1), lost->offset + LOG_GROUP_HEADER_BYTES + 5);
+    cr_assert_eq(repair(), 11, "%s", output);
+    cr_expect_eq(json_number(report, "holes.0.first_lsn"), 1);
+    cr_expect_eq((uint64_t)json_number(report, "holes.0.last_lsn"), lost->last_lsn);
+    cr_expect_lt(json_number(report, "holes.0.before_ms"), json_number(report, "holes.0.after_ms"));
+    cr_expect_eq(count_of("uncertain"), 1);
+    cr_expect_lt(json_number(report, "uncertain.0.sequence"), 5, "of the era before");
+    expect_made();
+}
+
 Test(whole, a_segment_under_another_name_is_found)
 {
     cr_assert_eq(rename(story_segment(1, 1, 2), story_segment(1, 1, 9)), 0);
