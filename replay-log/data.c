@@ -4,6 +4,7 @@
 #include "guess.h"
 #include "input.h"
 #include "names.h"
+#include "progress.h"
 #include "snapshots.h"
 #include "text.h"
 
@@ -67,8 +68,12 @@ int data_read_segment(void *context, uint32_t segment_index, uint64_t offset, vo
                       uint32_t bytes)
 {
     struct data_log *log = context;
-    const int error = open_segment(log, segment_index);
-    return error != 0 ? error : input_read_at(log->fd, offset, buffer, bytes);
+    int error = open_segment(log, segment_index);
+    if (error == 0)
+        error = input_read_at(log->fd, offset, buffer, bytes);
+    if (error == 0)
+        progress_add(bytes);
+    return error;
 }
 
 /* ---- listing ---- */

@@ -127,8 +127,7 @@ static void abandon(struct exporting *exporting)
 {
     output_file_abandon(&exporting->items);
     output_file_abandon(&exporting->reservations);
-    if (exporting->folder.partial[0] != '\0')
-        output_folder_abandon(&exporting->folder);
+    output_folder_abandon(&exporting->folder);
 }
 
 static bool finish(struct exporting *exporting)

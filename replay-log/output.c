@@ -2,11 +2,14 @@
 
 #include "text.h"
 
+#include "base/assert.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <libgen.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -90,6 +93,80 @@ static bool take_name(const char *partial, const char *path)
     return output_sync_folder(folder);
 }
 
+/* ---- signals ---- */
+
+enum { PARTIAL_COUNT_MAX = 4, SIGNAL_COUNT = 3 };
+
+static const int signals[SIGNAL_COUNT] = {SIGINT, SIGTERM, SIGHUP};
+
+static struct {
+    const char *partials[PARTIAL_COUNT_MAX]; /* what is half made */
+    size_t count;
+    struct sigaction before[SIGNAL_COUNT];
+} made;
+
+static volatile sig_atomic_t signal_number;
+
+static void note_signal(int number)
+{
+    signal_number = number;
+}
+
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
+{
+    (void)status;
+    (void)kind;
+    (void)where;
+    return remove(path);
+}
+
+static void remove_partial(const char *path)
+{
+    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void output_heed_signals(void)
+{
+    const int number = signal_number;
+    if (number == 0)
+        return;
+    while (made.count > 0)
+        remove_partial(made.partials[--made.count]);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+/* Who starts the program may have it ignore one. */
+static void catch_signals(void)
+{
+    const struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
+    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+        sigaction(signals[i], NULL, &made.before[i]);
+        if (made.before[i].sa_handler != SIG_IGN)
+            sigaction(signals[i], &action, NULL);
+    }
+}
+
+static void begin_partial(const char *path)
+{
+    hf_assert(made.count < PARTIAL_COUNT_MAX);
+    if (made.count == 0)
+        catch_signals();
+    made.partials[made.count++] = path;
+}
+
+/* It has its name, or is gone. */
+static void end_partial(const char *path)
+{
+    size_t i = 0;
+    while (made.partials[i] != path)
+        i++;
+    made.partials[i] = made.partials[--made.count];
+    output_heed_signals();
+    for (i = 0; i < SIGNAL_COUNT && made.count == 0; i++)
+        sigaction(signals[i], &made.before[i], NULL);
+}
+
 /* ---- a file ---- */
 
 bool output_file_begin(struct output_file *output, const char *path, const char *input_path)
@@ -98,7 +175,10 @@ bool output_file_begin(struct output_file *output, const char *path, const char 
     if (!set_names(path, input_path, output->path, output->partial))
         return false;
     output->file = fopen(output->partial, "wxe");
-    return output->file != NULL || fail(output->partial, "be made");
+    if (output->file == NULL)
+        return fail(output->partial, "be made");
+    begin_partial(output->partial);
+    return true;
 }
 
 void output_file_abandon(struct output_file *output)
@@ -108,6 +188,7 @@ void output_file_abandon(struct output_file *output)
     fclose(output->file);
     unlink(output->partial);
     output->file = NULL;
+    end_partial(output->partial);
 }
 
 bool output_file_finish(struct output_file *output)
@@ -122,6 +203,7 @@ bool output_file_finish(struct output_file *output)
     is_good = is_good && take_name(output->partial, output->path);
     if (!is_good)
         unlink(output->partial);
+    end_partial(output->partial);
     return is_good;
 }
 
@@ -129,29 +211,33 @@ bool output_file_finish(struct output_file *output)
 
 bool output_folder_begin(struct output_folder *output, const char *path, const char *input_path)
 {
-    return set_names(path, input_path, output->path, output->partial) &&
-           output_make_folder(output->partial);
+    if (set_names(path, input_path, output->path, output->partial) &&
+        output_make_folder(output->partial)) {
+        begin_partial(output->partial);
+        return true;
+    }
+    output->partial[0] = '\0'; /* what may be there is another one's */
+    return false;
 }
 
 bool output_folder_finish(struct output_folder *output)
 {
-    if (output_sync_folder(output->partial) && take_name(output->partial, output->path))
-        return true;
-    output_folder_abandon(output);
-    return false;
-}
-
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
-{
-    (void)status;
-    (void)kind;
-    (void)where;
-    return remove(path);
+    if (!output_sync_folder(output->partial) || !take_name(output->partial, output->path)) {
+        output_folder_abandon(output);
+        return false;
+    }
+    end_partial(output->partial);
+    output->partial[0] = '\0';
+    return true;
 }
 
 void output_folder_abandon(struct output_folder *output)
 {
-    nftw(output->partial, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    if (output->partial[0] == '\0')
+        return;
+    remove_partial(output->partial);
+    end_partial(output->partial);
+    output->partial[0] = '\0';
 }
 
 bool output_make_folder(const char *path)
@@ -180,6 +266,7 @@ int output_create(const char *path)
 
 bool output_write(int fd, const char *path, const void *bytes, size_t count)
 {
+    output_heed_signals();
     for (size_t done = 0; done < count;) {
         const ssize_t now = write(fd, (const char *)bytes + done, count - done);
         if (now < 0 && errno == EINTR)

@@ -2,7 +2,10 @@
 #define HF_REPLAY_LOG_OUTPUT_H
 /* What is written appears under its name whole and on disk, or not at all: it is made beside it,
  * under the name with ".partial" behind it, synced and renamed. Nothing that is there is replaced,
- * and nothing is made in the directory that is read. What fails is told on stderr. */
+ * and nothing is made in the directory that is read. What fails is told on stderr.
+ *
+ * While something is made, signals that end the program (SIGINT, SIGTERM, SIGHUP) wait until
+ * output_heed_signals(), which takes away what is half made. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,6 +17,10 @@ enum { OUTPUT_PATH_BYTES = 4096 + 64 };
 /* Whether this may be made, asked before a long work. False, with a line, when it is there already,
  * or inside the directory that is read. */
 bool output_may_be_made(const char *path, const char *input_path);
+
+/* To be called every now and then by what may work for long. Does not return when there was a
+ * signal. */
+void output_heed_signals(void);
 
 /* ---- a file ---- */
 
@@ -33,11 +40,12 @@ void output_file_abandon(struct output_file *output);
 
 struct output_folder {
     char path[OUTPUT_PATH_BYTES];
-    char partial[OUTPUT_PATH_BYTES]; /* where it is while it is made */
+    char partial[OUTPUT_PATH_BYTES]; /* where it is while it is made; empty: none */
 };
 
+/* False when it cannot be made. */
 bool output_folder_begin(struct output_folder *output, const char *path, const char *input_path);
-/* All in it was written and synced by the functions below. */
+/* All in it was written and synced by the functions below. On false it is gone. */
 bool output_folder_finish(struct output_folder *output);
 void output_folder_abandon(struct output_folder *output);
 

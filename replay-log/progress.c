@@ -1,5 +1,7 @@
 #include "progress.h"
 
+#include "output.h"
+
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -60,6 +62,7 @@ static void draw(uint64_t now)
 
 void progress_add(uint64_t bytes)
 {
+    output_heed_signals();
     if (!line.is_shown)
         return;
     line.bytes_done += bytes;

@@ -8,7 +8,7 @@
 /* `what` is a word such as "reading", static. `bytes` are expected in all. */
 void progress_begin(const char *what, uint64_t bytes);
 
-/* So much was done. Nothing before progress_begin(). */
+/* So much was done. Nothing is shown before progress_begin(). Heeds signals (output.h). */
 void progress_add(uint64_t bytes);
 
 /* Takes the line away, before anything else is printed; it comes again when it is time to. */
