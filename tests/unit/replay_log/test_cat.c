@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-TestSuite(cat, .init = story_whole, .fini = story_end);
+TestSuite(cat, .init = story_whole, .fini = story_end, .timeout = 120);
 TestSuite(late, .init = story_late, .fini = story_end);
 
 /* ---- the truth ---- */
@@ -82,7 +82,7 @@ Test(cat, prints_all_without_a_filter)
     expect_count(count_all(NULL));
 }
 
-Test(cat, filters_name_values_of_which_any_will_do_and_all_filters_hold, .timeout = 60)
+Test(cat, filters_name_values_of_which_any_will_do_and_all_filters_hold)
 {
     cr_expect_eq(run("cat", "--item", "1,3", data_path), 0);
     expect_count(count_all(is_item_1_or_3));
@@ -214,7 +214,7 @@ static void add_hold(uint64_t number)
     data_builder_close_groups(&story);
 }
 
-Test(cat, follow_prints_what_comes_behind_the_end_over_segments, .timeout = 120)
+Test(cat, follow_prints_what_comes_behind_the_end_over_segments)
 {
     int fd;
     int status;
@@ -246,7 +246,7 @@ Test(cat, follow_ends_when_the_limit_is_reached)
 }
 
 /* A server that was started with another number of cores has begun an era. */
-Test(cat, follow_goes_on_with_the_next_era, .timeout = 120)
+Test(cat, follow_goes_on_with_the_next_era)
 {
     int fd;
     char command[4096];
@@ -273,7 +273,7 @@ Test(cat, follow_goes_on_with_the_next_era, .timeout = 120)
 }
 
 /* The bytes of a group that is not whole yet are no group. */
-Test(cat, follow_waits_for_the_whole_of_a_group, .timeout = 60)
+Test(cat, follow_waits_for_the_whole_of_a_group)
 {
     int fd;
     const pid_t child =
@@ -301,7 +301,7 @@ Test(cat, follow_waits_for_the_whole_of_a_group, .timeout = 60)
 }
 
 /* A server that is much faster than whoever reads. */
-Test(cat, follow_says_when_its_segment_is_gone, .timeout = 60)
+Test(cat, follow_says_when_its_segment_is_gone)
 {
     int fd;
     int status;
