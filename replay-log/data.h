@@ -109,7 +109,8 @@ static inline bool data_log_is_newest(const struct data *data, const struct data
 /* Which core owned an item in an era. */
 static inline uint32_t data_owner(const struct data *data, uint32_t era_index, uint64_t item_id)
 {
-    return (uint32_t)(checksum64_u64(item_id, 0) % data_core_count(data, era_index));
+    const uint32_t core_count = data_core_count(data, era_index);
+    return core_count == 1 ? 0 : (uint32_t)(checksum64_u64(item_id, 0) % core_count);
 }
 
 /* The log begins with nothing before it, and its first segment is there. */
