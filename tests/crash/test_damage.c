@@ -3,7 +3,8 @@
  * docs/log-format.md says (tests/lib/damage_judge.h). Whenever it starts, its state is the true
  * one.
  *
- *     crash_damage WHAT            HOLDFAST_DAMAGE_STEP=1 for all bytes, of each bit in turn
+ *     crash_damage WHAT            HOLDFAST_DAMAGE_STEP=1 HOLDFAST_DAMAGE_ZEROS_STEP=1
+ *                                  for all bytes, else each so many; another bit in each
  *
  *     history    two eras, a snapshot in the first and two in the second one, and the whole log
  *     logs       the same without snapshots: every byte of the log counts
@@ -53,10 +54,11 @@ static struct {
     uint64_t hashes[LSNS_MAX];
     uint64_t next_lsn;
     struct judge_directory files;
-    uint64_t step;
-    bool is_place_open; /* two logs are bad, and the logs of an era are read in any order */
+    uint64_t step;       /* one in so many bytes, and cuts, is looked at ... */
+    uint64_t zeros_step; /* ... and of those with nothing but zeros around them */
+    bool is_place_open;  /* two logs are bad, and the logs of an era are read in any order */
     /* for people */
-    uint64_t loads, starts, torn, struck, damaged, versions;
+    uint64_t flips, cuts, loads, starts, torn, struck, damaged, versions;
 } run;
 
 /* ------------------------------------------------------------------------------------------------
@@ -458,21 +460,41 @@ static bool load_and_compare(const char *what)
  * Damage
  * ---------------------------------------------------------------------------------------------- */
 
+static bool is_among_zeros(const struct judge_file *file, uint64_t offset)
+{
+    enum { AROUND = 8 };
+    const uint64_t first = offset < AROUND ? 0 : offset - AROUND;
+    for (uint64_t i = first; i < offset + AROUND && i < file->size; i++)
+        if (file->bytes[i] != 0)
+            return false;
+    return true;
+}
+
+static void change_byte(struct judge_file *file, uint64_t offset, uint8_t bit)
+{
+    char what[JUDGE_NAME_BYTES + 64];
+    const uint8_t before = file->bytes[offset];
+    snprintf(what, sizeof what, "%s, byte %" PRIu64 " changed", file->name, offset);
+    file->bytes[offset] ^= (uint8_t)(1 << bit);
+    write_bytes(file, offset, 1);
+    const bool may_be_healed = load_and_compare(what);
+    file->bytes[offset] = before;
+    write_bytes(file, offset, 1);
+    if (may_be_healed && said.count > 0)
+        restore_all();
+    run.flips++;
+}
+
 static void changed_bytes_are_judged_as_documented(void)
 {
+    uint64_t bytes_seen = 0, zeros_seen = 0;
     for (uint32_t i = 0; i < run.files.file_count && check_failures() == 0; i++) {
         struct judge_file *file = &run.files.files[i];
-        for (uint64_t offset = i % run.step; offset < file->size; offset += run.step) {
-            char what[JUDGE_NAME_BYTES + 64];
-            const uint8_t before = file->bytes[offset];
-            snprintf(what, sizeof what, "%s, byte %" PRIu64 " changed", file->name, offset);
-            file->bytes[offset] ^= (uint8_t)(1 << offset / run.step % 8);
-            write_bytes(file, offset, 1);
-            const bool may_be_healed = load_and_compare(what);
-            file->bytes[offset] = before;
-            write_bytes(file, offset, 1);
-            if (may_be_healed && said.count > 0)
-                restore_all();
+        for (uint64_t offset = 0; offset < file->size; offset++) {
+            const bool is_due = is_among_zeros(file, offset) ? zeros_seen++ % run.zeros_step == 0
+                                                             : bytes_seen++ % run.step == 0;
+            if (is_due)
+                change_byte(file, offset, run.flips % 8);
         }
     }
     check_untouched();
@@ -489,13 +511,14 @@ static void cut(struct judge_file *file, uint64_t bytes)
     (void)load_and_compare(what);
     file->size = before;
     restore_all();
+    run.cuts++;
 }
 
 static void cut_files_are_judged_as_documented(void)
 {
     for (uint32_t i = 0; i < run.files.file_count && check_failures() == 0; i++) {
         struct judge_file *file = &run.files.files[i];
-        const uint64_t step = file->size < BLOCK ? 1 : 20 * run.step + 1;
+        const uint64_t step = file->size < BLOCK ? run.step : run.zeros_step;
         for (uint64_t bytes = 0; bytes < file->size; bytes += step)
             cut(file, bytes);
         for (uint64_t bytes = BLOCK; bytes < file->size; bytes += BLOCK) {
@@ -616,13 +639,12 @@ static void other_versions_are_judged_as_documented(void)
     }
 }
 
-static uint64_t choose_step(void)
+static uint64_t choose_step(const char *name, uint64_t release_step, uint64_t sanitized_step)
 {
-    enum { RELEASE_STEP = 17, SANITIZED_STEP = 211 };
-    const char *text = getenv("HOLDFAST_DAMAGE_STEP");
+    const char *text = getenv(name);
     if (text != NULL && strtoull(text, NULL, 10) > 0)
         return strtoull(text, NULL, 10);
-    return check_is_sanitized() ? SANITIZED_STEP : RELEASE_STEP;
+    return check_is_sanitized() ? sanitized_step : release_step;
 }
 
 int main(int argc, char **argv)
@@ -636,7 +658,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s history|logs|past|end\n", argv[0]);
         return 2;
     }
-    run.step = choose_step();
+    run.step = choose_step("HOLDFAST_DAMAGE_STEP", 3, 97);
+    run.zeros_step = choose_step("HOLDFAST_DAMAGE_ZEROS_STEP", 997, 5003);
     run.options = (struct server_options){
         .item_count_max = 64,
         .reservation_count_max = 256,
@@ -672,10 +695,12 @@ int main(int argc, char **argv)
     SITUATION(swapped_files_are_judged_as_documented);
     SITUATION(other_versions_are_judged_as_documented);
 #undef SITUATION
-    check_note("%u files, %" PRIu64 " loadings: %" PRIu64 " started (%" PRIu64 " healed, %" PRIu64
+    check_note("%u files, %" PRIu64 " changed bytes (one in %" PRIu64
+               ", among zeros one in %" PRIu64 "), %" PRIu64 " cuts",
+               run.files.file_count, run.flips, run.step, run.zeros_step, run.cuts);
+    check_note("%" PRIu64 " loadings: %" PRIu64 " started (%" PRIu64 " healed, %" PRIu64
                " without a snapshot), %" PRIu64 " damaged, %" PRIu64 " of another version",
-               run.files.file_count, run.loads, run.starts, run.torn, run.struck, run.damaged,
-               run.versions);
+               run.loads, run.starts, run.torn, run.struck, run.damaged, run.versions);
     const int exit_code = check_finish();
     for (uint32_t i = 0; i < run.files.file_count; i++)
         free(run.files.files[i].bytes);
