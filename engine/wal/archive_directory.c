@@ -91,6 +91,45 @@ static enum data_directory_status read_archived(struct data_directory *directory
     return DATA_DIRECTORY_DAMAGED;
 }
 
+/* 0 when these are two folders, -EWOULDBLOCK when it is one: a lock on it is in the way of the
+ * other. Else what has failed. */
+static int compare_folders(struct io *io, int folder, const char *path)
+{
+    int other = io_file_open_now(io, path, IO_FILE_DIRECTORY);
+    if (other < 0)
+        return other == -ENOENT ? 0 : other;
+    int error = io_file_lock(io, folder);
+    if (error == 0)
+        error = io_file_lock(io, other);
+    io_close(io, other);
+    return error;
+}
+
+/* Under whatever name, a link's too: segments would be copied onto themselves, and then be gone. */
+static enum data_directory_status refuse_itself(struct data_directory *directory,
+                                                const char *archive_path)
+{
+    const struct log_manifest *manifest = &directory->manifest;
+    char folder[LOG_NAME_BYTES_MAX], path[PATH_BYTES], archive_folder_path[PATH_BYTES];
+    log_core_directory_name(manifest->eras[manifest->era_count - 1].number, 0, folder);
+    trouble_text(path, sizeof path, "%s/%s", directory->path, folder);
+    trouble_text(archive_folder_path, sizeof archive_folder_path, "%s/%s", archive_path, folder);
+    int fd = io_file_open_now(directory->io, path, IO_FILE_DIRECTORY);
+    int error = fd < 0 ? fd : compare_folders(directory->io, fd, archive_folder_path);
+    if (fd >= 0)
+        io_close(directory->io, fd);
+    if (error == 0)
+        return DATA_DIRECTORY_OK;
+    if (error != -EWOULDBLOCK)
+        return trouble(directory->message, fd < 0 ? path : archive_folder_path,
+                       "open or lock this folder", error);
+    trouble_text(directory->message, sizeof directory->message,
+                 "%s: the archive is the data directory itself; name another directory with "
+                 "--archive",
+                 archive_path);
+    return DATA_DIRECTORY_IN_USE;
+}
+
 enum data_directory_status data_directory_prepare_archive(struct data_directory *directory,
                                                           const char *archive_path)
 {
@@ -101,6 +140,8 @@ enum data_directory_status data_directory_prepare_archive(struct data_directory 
     enum data_directory_status status =
         error == 0 ? trouble_sync_parent(directory->io, archive_path, directory->message)
                    : trouble(directory->message, archive_path, "make this folder", error);
+    if (status == DATA_DIRECTORY_OK)
+        status = refuse_itself(directory, archive_path);
     if (status == DATA_DIRECTORY_OK)
         status = read_archived(directory, archive_path, archived);
     if (status == DATA_DIRECTORY_OK) {

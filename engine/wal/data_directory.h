@@ -54,7 +54,8 @@ void data_directory_core_path(const struct data_directory *directory, uint32_t e
                               uint32_t core, char *to);
 
 /* Makes the archive, if it is missing, and writes into its MANIFEST what this one tells; the
- * archive keeps the eras that this directory has forgotten. Refuses the archive of another server.
+ * archive keeps the eras that this directory has forgotten. Refuses the archive of another server,
+ * and this directory itself.
  * At every start with an archive, after data_directory_begin_era(). On failure `message` is set. */
 enum data_directory_status data_directory_prepare_archive(struct data_directory *directory,
                                                           const char *archive_path);

@@ -298,10 +298,10 @@ static int remove_if_there(struct wal *wal, const char *name)
 }
 
 /* From the last one on, each gone for good before the next goes: a crash in between leaves no gap
- * in the numbers, which would be damage. Likewise a segment that was being made. */
+ * in the numbers, which would be damage. */
 static int remove_unused_segments(struct wal *wal, uint64_t number_last, uint64_t number_in_use)
 {
-    int error = remove_if_there(wal, LOG_SEGMENT_NEW_NAME);
+    int error = 0;
     for (uint64_t number = number_last; number > number_in_use && error == 0; number--) {
         char name[LOG_NAME_BYTES_MAX];
         log_segment_file_name(number, name);
@@ -464,8 +464,11 @@ struct wal *wal_open(struct io *io, const struct data_directory *directory,
     data_directory_core_path(directory, era_index, options->core, wal->core_path);
     if (options->durability == WAL_OFF)
         return wal;
-    memset(memory, 0, groups_bytes); /* touched ahead of use */
-    int error = open_files(wal, end);
+    memset(memory, 0, groups_bytes);                        /* touched ahead of use */
+    int error = remove_if_there(wal, LOG_SEGMENT_NEW_NAME); /* it was being made */
+    if (error != 0)
+        return refuse_open(wal, message_out, wal->core_path, "remove segment.new", error);
+    error = open_files(wal, end);
     if (error != 0)
         return refuse_open(wal, message_out, wal->core_path, "make or open the log", error);
     if (open_archive(wal, message_out) != 0) {

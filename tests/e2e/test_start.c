@@ -433,6 +433,101 @@ static void snapshot_of_another_version_is_refused(void)
     globfree(&found);
 }
 
+/* A snapshot under the name of another one. */
+static void misplaced_snapshot_is_told_and_the_one_before_it_used(void)
+{
+    char path[SCRATCH_PATH_BYTES + 128], own[SCRATCH_PATH_BYTES + 128];
+    glob_t found;
+    const struct server_options options = options_on("misplaced_snapshot");
+    const uint64_t hash = fill_with_snapshots(&options);
+    find_snapshots(options.data, &found);
+    snprintf(own, sizeof own, "%s", found.gl_pathv[1]);
+    globfree(&found);
+    snprintf(path, sizeof path, "%s/era-000001/core-000/snapshot-00000000000000999999",
+             options.data);
+    check_must(rename(own, path) == 0, "%s", strerror(errno));
+    check_starts_and_says(&options, hash, path, "another LSN");
+    check_must(rename(path, own) == 0, "%s", strerror(errno));
+    if (core_count > 1) {
+        wanted_start = "snapshot-";
+        snprintf(path, sizeof path, "%s/era-000001/core-001", options.data);
+        const char *foreign = find_file(path, "");
+        wanted_start = "";
+        check_must(unlink(own) == 0 && link(foreign, own) == 0, "%s", strerror(errno));
+        check_starts_and_says(&options, hash, own, "another core");
+    }
+    check_opens_with(&options, hash);
+}
+
+enum odd_thing { FULL_FOLDER, LINK, PIPE, ODD_THINGS };
+
+static void put(enum odd_thing what, const char *path, const char *linked)
+{
+    char inside[SCRATCH_PATH_BYTES + 160];
+    snprintf(inside, sizeof inside, "%s/inside", path);
+    int error = 0;
+    switch (what) {
+    case FULL_FOLDER:
+        error = mkdir(path, 0700) != 0 || mkdir(inside, 0700) != 0;
+        break;
+    case LINK:
+        error = symlink(linked, path);
+        break;
+    default:
+        error = mkfifo(path, 0600);
+        break;
+    }
+    check_must(error == 0, "%s: %s", path, strerror(errno));
+}
+
+static void serve_and_take_a_snapshot(const struct server_options *options, uint64_t hash,
+                                      uint64_t new_item_id, bool is_possible)
+{
+    struct server_process server;
+    struct raw_client client;
+    server_start(&server, options, fixture.scratch);
+    check(hash_of_running(&server) == hash, "another state");
+    raw_open(&client, server.port, -1);
+    while (raw_core_of(new_item_id, core_count) != 0)
+        new_item_id++;
+    raw_item_make(&client, new_item_id, 10);
+    const uint32_t result = raw_snapshot_take(&client, 0).result;
+    check(result == (is_possible ? RESULT(OK) : RESULT(READ_ONLY)), "snapshot: %s",
+          raw_result_name(result));
+    raw_close(&client);
+    server_kill(&server);
+}
+
+/* Of an unfinished file nothing is needed: it goes, and nothing behind a link is touched. A folder
+ * that is not empty is somebody's. */
+static void odd_things_under_the_names_of_unfinished_files_do_no_harm(void)
+{
+    static const char *const NAMES[] = {"snapshot.new", "segment.new"};
+    const char *somebodys = path_in_scratch("somebodys");
+    const int fd = open(somebodys, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    check_must(fd >= 0 && write(fd, "mine", 4) == 4, "%s", strerror(errno));
+    close(fd);
+    const struct server_options whole = options_on("odd_things");
+    const struct server_options options = options_on("odd_things_copy");
+    const uint64_t hash = fill_with_snapshots(&whole);
+    for (int name = 0; name < 2; name++)
+        for (enum odd_thing what = 0; what < ODD_THINGS; what++) {
+            char path[SCRATCH_PATH_BYTES + 128], content[4] = "";
+            scratch_copy(whole.data, options.data);
+            snprintf(path, sizeof path, "%s/era-000001/core-000/%s", options.data, NAMES[name]);
+            put(what, path, somebodys);
+            if (what == FULL_FOLDER && name == 1)
+                check_refused(&options, SERVER_EXIT_IO, "cannot remove segment.new");
+            else
+                serve_and_take_a_snapshot(&options, hash, 3000, what != FULL_FOLDER);
+            read_at(somebodys, 0, content, sizeof content);
+            check(memcmp(content, "mine", sizeof content) == 0, "what %s led to was written to",
+                  path);
+            scratch_remove(options.data);
+        }
+    check_opens_with(&whole, hash);
+}
+
 /* ------------------------------------------------------------------------------------------------
  * The archive
  * ---------------------------------------------------------------------------------------------- */
@@ -448,6 +543,17 @@ static void archive_of_another_server_is_refused(void)
     check_refused(&options, SERVER_EXIT_DAMAGED, "archive of another server");
     options.more = NULL;
     fill(&options, 1000); /* without the archive it is a server like any other */
+}
+
+static void archive_that_is_the_data_directory_is_refused(void)
+{
+    struct server_options options = options_on("archive_itself");
+    const char *const more[] = {"--archive", options.data, NULL};
+    const uint64_t hash = fill(&options, 1000);
+    options.more = more;
+    check_refused(&options, SERVER_EXIT_IN_USE, "the data directory itself");
+    options.more = NULL;
+    check_opens_with(&options, hash);
 }
 
 static void archive_that_cannot_be_made_is_named(void)
@@ -763,7 +869,10 @@ int main(int argc, char **argv)
     SITUATION(pipe_in_place_of_a_segment_is_refused);
     SITUATION(damaged_snapshot_is_told_and_the_one_before_it_used);
     SITUATION(snapshot_of_another_version_is_refused);
+    SITUATION(misplaced_snapshot_is_told_and_the_one_before_it_used);
+    SITUATION(odd_things_under_the_names_of_unfinished_files_do_no_harm);
     SITUATION(archive_of_another_server_is_refused);
+    SITUATION(archive_that_is_the_data_directory_is_refused);
     SITUATION(archive_that_cannot_be_made_is_named);
     SITUATION(folder_that_cannot_be_made_is_named);
     SITUATION(data_directory_without_permission_is_refused);

@@ -307,6 +307,30 @@ Test(archive, of_another_server_is_refused)
     data_directory_close(&directory);
 }
 
+static void check_that_it_refuses_itself(const char *name)
+{
+    snprintf(archive_path, sizeof archive_path, "%s", name);
+    cr_assert_eq(open_with(1, true), DATA_DIRECTORY_IN_USE, "%s", name);
+    cr_expect_not_null(strstr(directory.message, "the data directory itself"), "%s",
+                       directory.message);
+    cr_expect_not_null(strstr(directory.message, name), "%s", directory.message);
+    data_directory_close(&directory);
+}
+
+/* Its segments would be copied onto themselves, and then be let go. */
+Test(archive, that_is_the_data_directory_is_refused_whatever_its_name)
+{
+    char name[2100];
+    pass_start(1, false);
+    check_that_it_refuses_itself(data_path);
+    snprintf(name, sizeof name, "%s/../data/", data_path);
+    check_that_it_refuses_itself(name);
+    snprintf(name, sizeof name, "%s/link", scratch.path);
+    cr_assert_eq(symlink("data", name), 0);
+    check_that_it_refuses_itself(name);
+    pass_start(1, false);
+}
+
 Test(archive, with_a_damaged_manifest_is_refused_by_name)
 {
     char path[4096];
