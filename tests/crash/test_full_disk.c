@@ -339,6 +339,37 @@ static void disk_that_is_full_at_the_start_is_told(void)
     remove_small_disk();
 }
 
+static void check_hash_at_start(uint64_t expected)
+{
+    uint64_t hash = 0;
+    check(server_state_hash_at_start(&run.fixture.server, &hash) && hash == expected,
+          "state hash %016" PRIx64 ", expected %016" PRIx64, hash, expected);
+}
+
+/* As a kernel makes it of a file system on which it finds errors. */
+static void read_only_disk_is_told_and_the_start_goes_on_when_it_is_none(void)
+{
+    static const char *const MORE[] = {"--segment-size", "8MiB", NULL};
+    uint64_t hash = 0;
+    make_small_disk((uint64_t)run.cores * 4 * SEGMENT_MIB);
+    start(MORE);
+    make_filler_items();
+    server_stop(&run.fixture.server);
+    check(server_state_hash_at_stop(&run.fixture.server, &hash), "no state hash at stop");
+    disk_image_set_memory_read_only(run.small, true);
+    check(!server_try_start(&run.fixture.server, &run.fixture.options, run.fixture.scratch,
+                            PATIENCE_MS),
+          "it serves");
+    check(run.fixture.server.exit_code == SERVER_EXIT_PERMISSION, "exit code %d",
+          run.fixture.server.exit_code);
+    check(server_said(&run.fixture.server, "Read-only file system"), "it does not say why");
+    disk_image_set_memory_read_only(run.small, false);
+    start(MORE);
+    check_hash_at_start(hash);
+    server_stop(&run.fixture.server);
+    remove_small_disk();
+}
+
 static void make_reservations(struct raw_client *client, uint32_t count)
 {
     enum { BATCH_ROWS = 1000 };
@@ -357,13 +388,6 @@ static void make_reservations(struct raw_client *client, uint32_t count)
         for (uint32_t i = 0; i < BATCH_ROWS; i++)
             check(answers[i].result == RESULT(OK), "%s", raw_result_name(answers[i].result));
     }
-}
-
-static void check_hash_at_start(uint64_t expected)
-{
-    uint64_t hash = 0;
-    check(server_state_hash_at_start(&run.fixture.server, &hash) && hash == expected,
-          "state hash %016" PRIx64 ", expected %016" PRIx64, hash, expected);
 }
 
 /* The log goes on meanwhile: it has its room already. */
@@ -506,6 +530,7 @@ int main(int argc, char **argv)
     full_disk_stops_the_sale_and_nothing_else();
 #define SITUATION(name) check_situation(#name), name()
     SITUATION(disk_that_is_full_at_the_start_is_told);
+    SITUATION(read_only_disk_is_told_and_the_start_goes_on_when_it_is_none);
     SITUATION(snapshot_that_finds_no_room_fails_and_the_next_one_succeeds);
     SITUATION(snapshots_keep_a_small_disk_from_filling_up);
     SITUATION(full_archive_keeps_the_segments_until_it_has_room);

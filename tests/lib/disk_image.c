@@ -75,6 +75,13 @@ uint64_t disk_image_memory_used(const char *path)
     return (uint64_t)(status.f_blocks - status.f_bfree) * status.f_frsize;
 }
 
+void disk_image_set_memory_read_only(const char *path, bool is_read_only)
+{
+    const unsigned long flags = MS_REMOUNT | (is_read_only ? MS_RDONLY : 0);
+    check_must(mount("holdfast-test", path, "tmpfs", flags, NULL) == 0, "tmpfs at %s: %s", path,
+               strerror(errno));
+}
+
 void disk_image_unmount_memory(const char *path)
 {
     unmount(path);

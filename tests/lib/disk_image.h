@@ -18,6 +18,9 @@ void disk_image_mount_memory(const char *path, uint64_t bytes);
 /* Another size, and what is in use of it now. */
 void disk_image_resize_memory(const char *path, uint64_t bytes);
 uint64_t disk_image_memory_used(const char *path);
+/* Nothing on it can be changed, or again everything. Nobody may have a file on it open for writing.
+ */
+void disk_image_set_memory_read_only(const char *path, bool is_read_only);
 void disk_image_unmount_memory(const char *path);
 
 struct disk_image {
