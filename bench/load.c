@@ -24,7 +24,9 @@
  * Sending begins when all are open. A frame in flight keeps its slot, and its slot its rows, until
  * the answer; when the connection is lost and comes back, the frames of all taken slots are made
  * again from their rows and sent again. The ids are the same, so nothing is done twice, and the
- * time of the first sending stays, so the wait is part of the latency.
+ * time of the first sending stays, so the wait is part of the latency. A server that was just
+ * started takes connections before it serves, and would answer LOADING, which tells nothing of what
+ * was sent before; so on the way back each core is asked by Stat first.
  *
  * In an open loop the planned frames that became due are sent between any two events of a turn, so
  * that a turn with many answers makes none late. The kernel wakes a thread tens of microseconds
@@ -49,6 +51,7 @@ static_assert(TICK_MS < 1000, "a tick is less than a second");
 #define TURN_NS_MAX      (TICK_MS * NS_PER_MS)
 #define AWAKE_NS         80000ull /* so long before a planned moment */
 #define REQUEST_ID_HELLO 0
+#define REQUEST_ID_STAT  1
 
 static volatile sig_atomic_t stop_asked;
 
@@ -236,14 +239,8 @@ static void start_all(struct load *load)
     }
 }
 
-static void hello_answered(struct load *load, struct connection *c, const ProtobufCMessage *message)
+static void open_connection(struct load *load, struct connection *c)
 {
-    const Holdfast__V1__HelloResponse *reply = (const Holdfast__V1__HelloResponse *)message;
-    if (reply->core != c->core || reply->core_count != load->target->core_count) {
-        tell_trouble(load, "the server has another number of cores now");
-        load->aborted = true;
-        return;
-    }
     c->state = CONNECTION_OPEN;
     c->backoff_ns = 0;
     c->room_since_ns = load->turn_began_ns;
@@ -256,6 +253,44 @@ static void hello_answered(struct load *load, struct connection *c, const Protob
         if (!load->running) {
             start_all(load);
         }
+    }
+}
+
+/* Does the core serve already? */
+static void send_stat(struct load *load, struct connection *c)
+{
+    Holdfast__V1__StatRequest stat = HOLDFAST__V1__STAT_REQUEST__INIT;
+    stat.core = c->core;
+    enum { STAT_BYTES_MAX = 256 };
+    connection_added(c, message_encode_frame(&stat.base, FRAME_STAT, REQUEST_ID_STAT,
+                                             connection_room(c, STAT_BYTES_MAX), STAT_BYTES_MAX));
+    if (!connection_flush(c)) {
+        lose(load, c, strerror(errno));
+    }
+}
+
+static void stat_answered(struct load *load, struct connection *c, const ProtobufCMessage *message)
+{
+    const Holdfast__V1__StatResponse *reply = (const Holdfast__V1__StatResponse *)message;
+    if (reply->result == HOLDFAST__V1__RESULT__RESULT_LOADING) {
+        lose(load, c, "the server is loading");
+        return;
+    }
+    open_connection(load, c);
+}
+
+static void hello_answered(struct load *load, struct connection *c, const ProtobufCMessage *message)
+{
+    const Holdfast__V1__HelloResponse *reply = (const Holdfast__V1__HelloResponse *)message;
+    if (reply->core != c->core || reply->core_count != load->target->core_count) {
+        tell_trouble(load, "the server has another number of cores now");
+        load->aborted = true;
+        return;
+    }
+    if (load->running) {
+        send_stat(load, c);
+    } else {
+        open_connection(load, c);
     }
 }
 
@@ -349,6 +384,8 @@ static void frame_received(struct load *load, struct connection *c,
         error_answered(load, message);
     } else if (header->type == FRAME_REPLY + FRAME_HELLO && c->state == CONNECTION_GREETING) {
         hello_answered(load, c, message);
+    } else if (header->type == FRAME_REPLY + FRAME_STAT && c->state == CONNECTION_GREETING) {
+        stat_answered(load, c, message);
     } else if (header->type != FRAME_GO_AWAY) { /* which the close that follows says again */
         tell_trouble(load, "%s before the hello was answered", frame_type_name(header->type));
         load->aborted = true;
