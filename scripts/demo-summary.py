@@ -53,6 +53,13 @@ def main():
              f"serving again after {restart_ms} ms; {report['resent']:,} unanswered rows "
              "sent again under the same ids")
 
+    starts = [(int(entries), int(records)) for entries, records in re.findall(
+        r"(\d+) entries of snapshots loaded, (\d+) records replayed", server_log)]
+    entries_loaded, records_replayed = starts[1] if len(starts) > 1 else (0, 0)
+    line("snapshots", f"{server_log.split('entries of snapshots')[1].count(': snapshot at LSN')} "
+         f"before the crash; the restart loaded {entries_loaded:,} entries of them and replayed "
+         f"the {records_replayed:,} records behind them")
+
     balanced = [i for i in items if i["available"] + i["held"] + i["sold"] == i["stock"]
                 and min(i["available"], i["held"], i["sold"]) >= 0]
     total = {k: sum(i[k] for i in items) for k in ("stock", "available", "held", "sold")}
@@ -68,6 +75,7 @@ def main():
     existing = sum(verify[state] for state in ("confirmed", "held", "cancelled", "expired"))
     checks = [
         (crash is not None, "the server was killed while the sale ran, and came back"),
+        (entries_loaded > 0, "it started from snapshots that it had taken during the sale"),
         (bool(items) and len(balanced) == len(items), "stock = available + held + sold, each item"),
         (total["held"] == 0, "every unpaid hold came back"),
         (total["sold"] == verify["confirmed"], "units sold = reservations paid"),
