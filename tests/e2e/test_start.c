@@ -27,6 +27,7 @@ enum { NOBODY = 65534, FAULT_TIMEOUT_MS = 20000 };
 
 static struct fixture fixture;
 static uint32_t core_count;
+static const char *const SMALL_SEGMENTS[] = {"--segment-size", "8MiB", NULL}; /* quick to make */
 
 /* ------------------------------------------------------------------------------------------------
  * Helpers
@@ -60,7 +61,11 @@ static const char *path_in_scratch(const char *name)
 
 static struct server_options options_on(const char *name)
 {
-    return (struct server_options){.data = path_in_scratch(name), .cores = core_count};
+    return (struct server_options){
+        .data = path_in_scratch(name),
+        .cores = core_count,
+        .more = SMALL_SEGMENTS,
+    };
 }
 
 /* A data directory with some reservations in it, cleanly stopped. Returns its state hash. */
@@ -534,7 +539,8 @@ static void odd_things_under_the_names_of_unfinished_files_do_no_harm(void)
 
 static void archive_of_another_server_is_refused(void)
 {
-    const char *const more[] = {"--archive", path_in_scratch("archive"), NULL};
+    const char *const more[] = {"--segment-size", "8MiB", "--archive", path_in_scratch("archive"),
+                                NULL};
     struct server_options options = options_on("archive_first");
     options.more = more;
     const uint64_t hash = fill(&options, 1000);
@@ -548,7 +554,7 @@ static void archive_of_another_server_is_refused(void)
 static void archive_that_is_the_data_directory_is_refused(void)
 {
     struct server_options options = options_on("archive_itself");
-    const char *const more[] = {"--archive", options.data, NULL};
+    const char *const more[] = {"--segment-size", "8MiB", "--archive", options.data, NULL};
     const uint64_t hash = fill(&options, 1000);
     options.more = more;
     check_refused(&options, SERVER_EXIT_IN_USE, "the data directory itself");
@@ -856,7 +862,7 @@ static void client_that_never_reads_does_not_hold_up_the_stop(void)
 int main(int argc, char **argv)
 {
     core_count = fixture_core_count(argc, argv);
-    fixture_init(&fixture, "start", core_count, NULL);
+    fixture_init(&fixture, "start", core_count, SMALL_SEGMENTS);
 #define SITUATION(name) check_situation(#name), name()
     SITUATION(wrong_options_are_named);
     SITUATION(data_directory_in_use_is_refused);
