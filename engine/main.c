@@ -390,17 +390,15 @@ static void *run_core(void *context)
     return NULL;
 }
 
-/* Waits until all cores have done their step. The threads block the signals that stop the server;
- * this one takes them while it waits here, so that a long loading can be stopped. */
-static void wait_for_cores(uint32_t core_count, sem_t *step, const sigset_t *signals)
+/* Waits until all cores have done their step. */
+static void wait_for_cores(uint32_t core_count, sem_t *step)
 {
-    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
     for (uint32_t done = 0; done < core_count;)
         if (sem_wait(step) == 0)
             done++;
-    pthread_sigmask(SIG_BLOCK, signals, NULL);
 }
 
+/* The threads block the signals that stop the server. */
 static void start_threads(struct server *server, uint32_t core_count, struct core_thread *threads,
                           sem_t *step, const sigset_t *signals)
 {
@@ -528,13 +526,15 @@ int main(int argc, char **argv)
     if (status != SERVER_OK)
         fail(code_of_server(status), message);
     start_threads(server, options.server.core_count, threads, &step, &signals);
-    wait_for_cores(options.server.core_count, &step, &signals);
+    pthread_sigmask(SIG_UNBLOCK, &signals, NULL); /* until it serves, a stop is one at once */
+    wait_for_cores(options.server.core_count, &step);
     begin_era(&directory, server, options.server.archive_path);
     server_open_logs(server);
-    wait_for_cores(options.server.core_count, &step, &signals);
+    wait_for_cores(options.server.core_count, &step);
     const struct server_totals totals = server_totals(server);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
     server_serve(server);
-    wait_for_cores(options.server.core_count, &step, &signals);
+    wait_for_cores(options.server.core_count, &step);
     say_ready(&options, &totals, port, now_ms() - started_ms);
 
     wait_for_stop(&signals);

@@ -88,7 +88,7 @@ static bool has_log_room(struct core *core)
     uint32_t record_count = core->server->options.batch_rows_max;
     core->lacks_log_room = core->phase == CORE_PHASE_SERVING &&
                            (!saving_has_room(core, record_count) ||
-                            (wal_room(core->wal) < record_count && !wal_lacks_space(core->wal)));
+                            (wal_room(core->wal) < record_count && !wal_is_full(core->wal)));
     return !core->lacks_log_room;
 }
 
@@ -252,16 +252,18 @@ static void tell_quiet(struct core *core)
 
 /* A core serves the others until all are quiet. Then nothing is recorded any more, what is due is
  * left to the next start, and a last snapshot has it all. */
-static bool has_stopped(struct core *core)
+static bool stop_on(struct core *core)
 {
     if (!is_quiet(core))
         return false;
     if (!core->is_quiet_told)
         tell_quiet(core);
     if (core->quiet_heard == core->server->options.core_count - 1 && job_count(&core->jobs) == 0 &&
-        core->waiting.head == NULL)
+        core->waiting.head == NULL && !core->is_closed) {
         core->is_closed = true;
-    return core->is_closed && saving_has_ended(core) && wal_is_idle(core->wal);
+        wal_stop(core->wal);
+    }
+    return core->is_closed && saving_end(core) && wal_is_idle(core->wal);
 }
 
 /* ---- the turn ---- */
@@ -395,7 +397,7 @@ static enum core_status serve(struct core *core, uint64_t monotonic_ns)
     answer_durable(core);
     net_flush(core->net, monotonic_ns);
     is_work_left |= has_room_come(core);
-    bool is_stopped = has_stopped(core);
+    bool is_stopped = stop_on(core);
     exchange_wake(&core->port);
     /* The last turn too: it sends the wake-ups that let the other cores stop. */
     io_turn(core->io, is_stopped ? 0 : wake_at_ns(core, is_work_left));

@@ -15,7 +15,8 @@
 
 enum {
     /* Of a turn: so many bytes or groups. */
-    PIECE_BYTES = 1 << 20,
+    PIECE_BYTES = 1 << 20, /* of what is loaded, per turn */
+    READ_BYTES = 4 << 20,  /* of what is read, zeros behind a log's end included */
     PIECE_GROUPS = 64,
     TELL_EVERY_MS = 1000,
 };
@@ -134,8 +135,11 @@ static enum server_status take_piece(struct core *core, enum log_snapshot_piece 
 {
     uint32_t refused_index;
     core->load->snapshot_bytes_done = reader->offset;
-    if (piece == LOG_SNAPSHOT_WHOLE)
-        return end_snapshot(core, &reader->footer);
+    if (piece == LOG_SNAPSHOT_WHOLE) {
+        enum data_directory_status status = log_files_sync_snapshot(present_source(core)->files);
+        return status == DATA_DIRECTORY_OK ? end_snapshot(core, &reader->footer)
+                                           : sources_status_of(status);
+    }
     hf_assert(piece == LOG_SNAPSHOT_ENTRIES);
     core->counts.entries_loaded += reader->entry_count;
     const char *fault = stock_load_entries(core->stock, reader->entries, reader->entries_bytes,
@@ -326,6 +330,7 @@ enum server_status load_continue(struct core *core, char *message_out)
 {
     const struct load *load = core->load;
     uint64_t end_bytes = load_progress(core).bytes_done + PIECE_BYTES;
+    uint64_t read_end_bytes = sources_bytes_read(&load->sources) + READ_BYTES;
     for (uint32_t i = 0; i < PIECE_GROUPS && load->step != STEP_DONE; i++) {
         enum server_status status = step_on(core);
         if (status != SERVER_OK) {
@@ -333,7 +338,8 @@ enum server_status load_continue(struct core *core, char *message_out)
             memcpy(message_out, load->message, SERVER_MESSAGE_BYTES);
             return status;
         }
-        if (load_progress(core).bytes_done >= end_bytes)
+        if (load_progress(core).bytes_done >= end_bytes ||
+            sources_bytes_read(&load->sources) >= read_end_bytes)
             break;
     }
     tell_progress(core);

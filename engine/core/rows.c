@@ -209,11 +209,10 @@ static void run_row(struct core *core, union job_row *row, uint64_t *wait_lsn)
     struct stock_record record;
 
     stock_decide(core->stock, &row->request, core->now_ms, &reply, &record);
-    if (record.type != STOCK_RECORD_NONE && !core_may_record(core, &record)) {
-        refuse_row(core, row, STOCK_READ_ONLY);
-        return;
-    }
-    if (record.type != STOCK_RECORD_NONE) {
+    bool is_change = record.type != STOCK_RECORD_NONE;
+    if (is_change && !core_may_record(core, &record)) {
+        stock_refuse(core->stock, &record, STOCK_READ_ONLY, &reply);
+    } else if (is_change) {
         core_apply(core, &record);
         reply.seen_lsn = record.lsn;
     }

@@ -31,6 +31,7 @@ enum {
     PASS_BYTES = 256 << 10, /* a page with so much in it goes to the disk */
     RETRY_MS = 10 * 1000,
     PIN_MS = 60 * 1000,
+    ASK_COUNT_MAX = 64, /* jobs that wait for a snapshot: the others are left for selling */
 };
 
 /* ---- when ---- */
@@ -74,11 +75,12 @@ static bool is_due(const struct core *core)
 
 /* ---- answering those who asked ---- */
 
-/* `saved` is NULL when it has failed. */
-static void answer(struct core *core, struct job *job, const struct saved *saved)
+/* `saved` is NULL when there is none, for which `refusal` is the reason. */
+static void answer(struct core *core, struct job *job, const struct saved *saved,
+                   Holdfast__V1__Result refusal)
 {
     Holdfast__V1__SnapshotResponse response = HOLDFAST__V1__SNAPSHOT_RESPONSE__INIT;
-    response.result = HOLDFAST__V1__RESULT__RESULT_READ_ONLY;
+    response.result = refusal;
     response.core = core->index;
     if (saved != NULL) {
         response.result = HOLDFAST__V1__RESULT__RESULT_OK;
@@ -96,14 +98,21 @@ static void answer(struct core *core, struct job *job, const struct saved *saved
 /* Those who asked while one was being taken that has all there is. */
 static void answer_unchanged(struct core *core)
 {
-    while (core->saving.asking.head != NULL && core->saving.has_newest && !is_changed(core))
-        answer(core, job_list_pop(&core->saving.asking), &core->saving.newest);
+    struct saving *saving = &core->saving;
+    while (saving->asking.head != NULL && saving->has_newest && !is_changed(core)) {
+        saving->ask_count--;
+        answer(core, job_list_pop(&saving->asking), &saving->newest,
+               HOLDFAST__V1__RESULT__RESULT_OK);
+    }
 }
 
 static void answer_all(struct core *core, const struct saved *saved)
 {
-    while (core->saving.asked.head != NULL)
-        answer(core, job_list_pop(&core->saving.asked), saved);
+    struct saving *saving = &core->saving;
+    while (saving->asked.head != NULL) {
+        saving->ask_count--;
+        answer(core, job_list_pop(&saving->asked), saved, HOLDFAST__V1__RESULT__RESULT_READ_ONLY);
+    }
 }
 
 /* ---- the beginning ---- */
@@ -118,9 +127,7 @@ static void begin(struct core *core)
             state_time_ms > core->loaded_time_ms ? state_time_ms : core->loaded_time_ms,
         .taken_ms = core->now_ms,
     };
-    saving->begun_ms = core->now_ms;
-    saving->log_bytes_at = wal_counts(core->wal).bytes_closed;
-    saving->log_bytes_before = 0;
+    saving->attempt_log_bytes_at = wal_counts(core->wal).bytes_closed;
     saving->is_saving = true;
     saving->is_written = false;
     while (saving->asking.head != NULL)
@@ -226,13 +233,16 @@ static void succeed(struct core *core)
         .content = saving->content,
     };
     saving->has_newest = true;
+    saving->begun_ms = saving->header.taken_ms;
+    saving->log_bytes_at = saving->attempt_log_bytes_at;
+    saving->log_bytes_before = 0;
     note_file(saving, saving->newest.lsn);
     diag(DIAG_INFO,
          "core %u: snapshot at LSN %" PRIu64 ": %" PRIu64 " items, %" PRIu64
          " reservations, %" PRIu64 " KiB in %" PRIu64 " ms",
          core->index, saving->newest.lsn, saving->content.item_count,
          saving->content.reservation_count, saving->newest.bytes >> 10,
-         core->now_ms - saving->begun_ms);
+         core->now_ms - saving->header.taken_ms);
     remove_old(core, had_newest ? &before : NULL);
     if (had_newest)
         wal_release(core->wal, before.segment_number);
@@ -248,12 +258,8 @@ static void fail(struct core *core)
         stock_save_abandon(core->stock);
     saving->is_saving = false;
     saving->retry_at_ms = core->now_ms + RETRY_MS;
-    saving->is_fatal = snapshot_is_fatal(saving->writer);
-    snprintf(saving->failure, sizeof saving->failure, "%s", failure);
-    if (!saving->is_fatal)
-        diag(DIAG_WARNING,
-             "core %u: no snapshot could be taken (%s); the log is kept until one can be",
-             core->index, failure);
+    diag(DIAG_WARNING, "core %u: no snapshot could be taken (%s); the log is kept until one can be",
+         core->index, failure);
     answer_all(core, NULL);
 }
 
@@ -300,7 +306,7 @@ uint64_t saving_wake_at_ms(const struct core *core)
     return due_at_ms(core);
 }
 
-bool saving_has_ended(struct core *core)
+bool saving_end(struct core *core)
 {
     struct saving *saving = &core->saving;
     if (saving->writer == NULL)
@@ -316,18 +322,23 @@ bool saving_has_ended(struct core *core)
 
 const char *saving_failure(const struct core *core)
 {
-    return core->saving.is_fatal ? core->saving.failure : NULL;
+    const struct snapshot *writer = core->saving.writer;
+    return writer != NULL && snapshot_is_fatal(writer) ? snapshot_failure(writer) : NULL;
 }
 
 void saving_ask(struct core *core, struct job *job)
 {
     struct saving *saving = &core->saving;
-    if (saving->writer == NULL)
-        answer(core, job, NULL);
-    else if (saving->has_newest && !is_changed(core))
-        answer(core, job, &saving->newest);
-    else
+    if (saving->writer == NULL) {
+        answer(core, job, NULL, HOLDFAST__V1__RESULT__RESULT_READ_ONLY);
+    } else if (saving->has_newest && !is_changed(core)) {
+        answer(core, job, &saving->newest, HOLDFAST__V1__RESULT__RESULT_OK);
+    } else if (saving->ask_count == ASK_COUNT_MAX) {
+        answer(core, job, NULL, HOLDFAST__V1__RESULT__RESULT_OVERLOADED);
+    } else {
+        saving->ask_count++;
         job_list_push(&saving->asking, job);
+    }
 }
 
 void saving_fill_stat(const struct core *core, Holdfast__V1__StatResponse *response)

@@ -38,22 +38,22 @@ struct saving {
     uint32_t good_count; /* of snapshot files at the start, those that are not known to be bad */
     uint64_t file_lsns[SAVING_FILE_COUNT_MAX]; /* of all snapshot files, the newest one included */
     uint32_t file_count;
-    uint64_t begun_ms;         /* engine time at which the newest or the present one was begun */
+    uint64_t begun_ms;         /* engine time at which the newest one was begun */
     uint64_t log_bytes_before; /* of the log behind the newest one, or of all, when the core began
                                   to serve */
-    uint64_t log_bytes_at;     /* in closed groups when the newest or present one was begun */
-    uint64_t retry_at_ms;      /* after a failure */
-    bool has_past;             /* eras before the newest are part of the state until there is one */
-    struct job_list asking;    /* jobs that ask for a snapshot not yet begun */
-    struct job_list asked;     /* jobs whose snapshot is being taken */
+    uint64_t log_bytes_at;     /* in closed groups when the newest one was begun */
+    uint64_t attempt_log_bytes_at; /* ... when the present one was begun */
+    uint64_t retry_at_ms;          /* after a failure */
+    bool has_past;          /* eras before the newest are part of the state until there is one */
+    struct job_list asking; /* jobs that ask for a snapshot not yet begun */
+    struct job_list asked;  /* jobs whose snapshot is being taken */
+    uint32_t ask_count;     /* of both */
     uint64_t reading_lsn;
     struct job *reading;      /* whose piece is being read */
     uint8_t *read_buffer;     /* SAVING_READ_BYTES */
     uint64_t count;           /* taken since the start */
     uint64_t pinned_lsn;      /* being read for a backup ... */
     uint64_t pinned_until_ms; /* ... until then at least */
-    bool is_fatal;
-    char failure[512];
 };
 
 /* Opens what is needed, when the core opens its log. False when memory or the folder is refused;
@@ -74,8 +74,9 @@ bool saving_has_room(const struct core *core, uint32_t record_count);
 /* When the next one is due by time; UINT64_MAX = never, or it waits for something else. */
 uint64_t saving_wake_at_ms(const struct core *core);
 
-/* The core stops: true when nothing is left to be saved or under way. */
-bool saving_has_ended(struct core *core);
+/* The core stops: takes a last snapshot, if there is anything new. True when that is done, and
+ * nothing is under way. To be called until it is so. */
+bool saving_end(struct core *core);
 
 /* NULL, or why the core must end (design P3). */
 const char *saving_failure(const struct core *core);

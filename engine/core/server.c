@@ -257,10 +257,12 @@ static void order_all(struct server *server, enum core_order order)
 
 bool server_needs_past(const struct server *server)
 {
-    enum { SNAPSHOTS_NEEDED = 2 }; /* if the newer one is found damaged, there is the other */
     for (uint32_t i = 0; i < server->options.core_count; i++) {
         const struct saving *saving = &server->cores[i].saving;
-        if (!saving->has_newest || saving->good_count < SNAPSHOTS_NEEDED)
+        /* If the newer one is found damaged there is the other; a core without items has nothing to
+         * lose, and may never have a second. */
+        uint32_t needed_count = saving->newest.content.item_count > 0 ? 2 : 1;
+        if (!saving->has_newest || saving->good_count < needed_count)
             return true;
     }
     return false;

@@ -65,6 +65,14 @@ void sources_deinit(struct sources *sources)
     sources->list = NULL;
 }
 
+uint64_t sources_bytes_read(const struct sources *sources)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < sources->count; i++)
+        bytes += log_files_bytes_read(sources->list[i].files);
+    return bytes;
+}
+
 /* ---- snapshots that can't be used ---- */
 
 bool sources_is_good(const struct sources *sources, const struct source *source, uint64_t lsn)

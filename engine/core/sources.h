@@ -4,9 +4,11 @@
  * one era, read from its newest snapshot on or from its beginning. An era is among them when some
  * core of the era behind it has no snapshot; of the newest era it is this core's own log only.
  *
- *     era 1  core 0  snapshot, log   ours, but for what in era 2 was core 1's: its snapshot has
- * that core 1            log   likewise era 2  core 0            log   ours core 1  snapshot, log
- * ours era 3  core 2            log   all: it is our own
+ *     era 1 core 0: snapshot, log; ours, without what core 1 had in era 2, whose snapshot has it
+ *     era 1 core 1:           log; likewise
+ *     era 2 core 0:           log; ours
+ *     era 2 core 1: snapshot, log; ours
+ *     era 3 core 2:           log; all of it, for it is our own
  *
  * A snapshot that turns out to be damaged is struck out, and then the sources are found anew: with
  * the one before it, or the log from its beginning. */
@@ -63,6 +65,9 @@ void sources_deinit(struct sources *sources);
 /* Finds them, from the newest era back; those found before are closed. Reads the headers of their
  * snapshots, and strikes out what is no header. */
 enum server_status sources_find(struct sources *sources);
+
+/* So far, of all that were found last. */
+uint64_t sources_bytes_read(const struct sources *sources);
 
 /* Strikes out the snapshot of a source that can't be used with this status, with a line in the log
  * that says why: `message_out` does. Fails when there are too many such. */

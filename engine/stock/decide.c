@@ -347,3 +347,14 @@ bool stock_decide_due(const struct stock *stock, uint64_t now_ms, struct stock_r
     change(stock, slot, held ? STOCK_RECORD_EXPIRED : STOCK_RECORD_FORGOTTEN, now_ms, record_out);
     return true;
 }
+
+void stock_refuse(const struct stock *stock, const struct stock_record *record,
+                  enum stock_code code, struct stock_reply *reply_inout)
+{
+    hf_assert(record->type != STOCK_RECORD_NONE && !stock_record_is_of_item(record));
+    *reply_inout = (struct stock_reply){
+        .code = (uint8_t)code,
+        .available = item_available(item_at(stock, record->item_slot)),
+        .seen_lsn = reply_inout->seen_lsn,
+    };
+}

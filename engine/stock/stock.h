@@ -149,6 +149,11 @@ void stock_prepare(const struct stock *stock, struct stock_request *rows, uint32
 void stock_decide(const struct stock *stock, const struct stock_request *request, uint64_t now_ms,
                   struct stock_reply *reply_out, struct stock_record *record_out);
 
+/* Makes the reply of a decision a refusal with this code, because its record can't be made: nothing
+ * has changed, and what was read of the item and its reservation was still seen. */
+void stock_refuse(const struct stock *stock, const struct stock_record *record,
+                  enum stock_code code, struct stock_reply *reply_inout);
+
 /* The next expiry (HELD and past its deadline) or forgetting that is due. False when none is. */
 bool stock_decide_due(const struct stock *stock, uint64_t now_ms, struct stock_record *record_out);
 

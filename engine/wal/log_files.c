@@ -152,7 +152,7 @@ struct log_files *log_files_open(const struct data_directory *directory, struct 
     char path[DATA_DIRECTORY_PATH_BYTES];
     data_directory_core_path(directory, era_index, core, path);
     struct log_files *files = calloc(1, sizeof *files);
-    uint8_t *buffer = memory_map(LOG_GROUP_BYTES_MAX);
+    uint8_t *buffer = memory_map_sparse(LOG_GROUP_BYTES_MAX);
     if (files == NULL || buffer == NULL) {
         free(files);
         memory_unmap(buffer, LOG_GROUP_BYTES_MAX);
@@ -254,8 +254,7 @@ enum data_directory_status log_files_begin_snapshot(struct log_files *files, uin
     return DATA_DIRECTORY_OK;
 }
 
-/* A server that was killed may have given it its name and not have got to the sync. */
-static enum data_directory_status sync_snapshot(struct log_files *files)
+enum data_directory_status log_files_sync_snapshot(struct log_files *files)
 {
     int error = io_file_sync_now(files->io, files->fd);
     if (error != 0)
@@ -281,12 +280,15 @@ static int fill_window(struct log_files *files)
     if (window_bytes(files) >=
         log_snapshot_reader_needs(reader, window(files), window_bytes(files)))
         return 0;
+    /* Headers of many snapshots are read before the first of them is read on. */
+    uint32_t bytes_max = reader->offset == 0 ? LOG_BLOCK_BYTES : LOG_GROUP_BYTES_MAX;
     uint64_t left = files->snapshot_bytes - reader->offset;
-    uint32_t bytes = left < LOG_GROUP_BYTES_MAX ? (uint32_t)left : LOG_GROUP_BYTES_MAX;
+    uint32_t bytes = left < bytes_max ? (uint32_t)left : bytes_max;
     files->window_offset = files->window_end = reader->offset;
     int error = io_file_read_now(files->io, files->fd, files->buffer, bytes, reader->offset);
     if (error == 0)
         files->window_end += bytes;
+    files->bytes_read += bytes;
     return error;
 }
 
@@ -312,7 +314,6 @@ enum data_directory_status log_files_read_snapshot(struct log_files *files,
                      files->snapshot_path, reader->reason);
         return DATA_DIRECTORY_VERSION;
     case LOG_SNAPSHOT_WHOLE:
-        return sync_snapshot(files);
     case LOG_SNAPSHOT_HEADER:
     case LOG_SNAPSHOT_ENTRIES:
         break;
@@ -345,7 +346,7 @@ enum data_directory_status log_files_newest_position(struct log_files *files,
     for (uint32_t i = files->snapshot_count; i > 0; i--) {
         enum data_directory_status status =
             read_position(files, files->snapshot_lsns[i - 1], position_out);
-        if (status != DATA_DIRECTORY_DAMAGED)
+        if (status == DATA_DIRECTORY_OK || status == DATA_DIRECTORY_VERSION)
             return status;
     }
     *position_out = log_position_first();
@@ -414,7 +415,13 @@ int log_files_read_segment(void *context, uint32_t segment_index, uint64_t offse
             return files->fd;
         files->fd_index = segment_index;
     }
+    files->bytes_read += bytes;
     return io_file_read_now(files->io, files->fd, buffer, bytes, offset);
+}
+
+uint64_t log_files_bytes_read(const struct log_files *files)
+{
+    return files->bytes_read;
 }
 
 enum data_directory_status log_files_begin_log(struct log_files *files,
@@ -481,6 +488,7 @@ enum data_directory_status log_files_end_log(struct log_files *files, struct log
     if (status == DATA_DIRECTORY_OK)
         status = healing_sync_end(files, end_out);
     close_file(files);
+    memory_forget(files->buffer, LOG_GROUP_BYTES_MAX);
     if (status == DATA_DIRECTORY_OK) {
         end_out->status = LOG_GOOD;
         end_out->reason[0] = '\0';

@@ -39,10 +39,14 @@ enum data_directory_status log_files_read_snapshot(struct log_files *files,
                                                    enum log_snapshot_piece *piece_out,
                                                    const struct log_snapshot_reader **reader_out);
 
+/* Brings the file and its name to the disk, after it was found whole: a server that was killed may
+ * have given it its name and not have got to the sync. What can't be synced must not be used. */
+enum data_directory_status log_files_sync_snapshot(struct log_files *files);
+
 /* Bytes of its file, after it was begun. */
 uint64_t log_files_snapshot_bytes(const struct log_files *files);
 
-/* The place in the log on which the newest snapshot stands whose header is not damaged; where logs
+/* The place in the log on which the newest snapshot stands whose header can be read; where logs
  * begin when there is none. */
 enum data_directory_status log_files_newest_position(struct log_files *files,
                                                      struct log_position *position_out);
@@ -59,6 +63,9 @@ enum data_directory_status log_files_begin_log(struct log_files *files,
 
 /* Reads one group on, or a piece of what is not used. False at the end. */
 bool log_files_read_log(struct log_files *files);
+
+/* Bytes that were read so far, of snapshots and segments, what is not used included. */
+uint64_t log_files_bytes_read(const struct log_files *files);
 
 /* How far behind `start` the reading has come. */
 uint64_t log_files_log_bytes_done(const struct log_files *files);

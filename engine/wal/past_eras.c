@@ -1,8 +1,9 @@
 /* Eras that snapshots stand for. MANIFEST forgets them first, on disk, and only then their files
  * go: a crash in between leaves folders that it does not name, and the next start removes those.
  *
- * Each core of the newest era has to have two snapshots: if the newer one is found damaged, a start
- * reads the older one, and has no use for an era before it. */
+ * Each core of the newest era that has items has to have two snapshots: if the newer one is found
+ * damaged, a start reads the older one, and has no use for an era before it. What can't be looked
+ * into or removed stays: it is in nobody's way. */
 
 #include "wal/data_directory.h"
 
@@ -49,13 +50,24 @@ static bool is_of_a_log(const char *name)
            strcmp(name, LOG_SNAPSHOT_NEW_NAME) == 0;
 }
 
+/* False when a folder can't be looked into. */
+static bool list_names(struct data_directory *directory, const char *path,
+                       struct folder_names *names_out)
+{
+    if (folder_names_list(directory->io, path, names_out, directory->message) == DATA_DIRECTORY_OK)
+        return true;
+    diag(DIAG_WARNING, "%s; it is not needed any more, and stays", directory->message);
+    folder_names_free(names_out);
+    return false;
+}
+
 /* What is not ours stays, and the folder with it. */
-static enum data_directory_status remove_core(struct data_directory *directory, const char *path)
+static void remove_core(struct data_directory *directory, const char *path)
 {
     struct folder_names names;
-    enum data_directory_status status =
-        folder_names_list(directory->io, path, &names, directory->message);
-    for (uint32_t i = 0; i < names.count && status == DATA_DIRECTORY_OK; i++) {
+    if (!list_names(directory, path, &names))
+        return;
+    for (uint32_t i = 0; i < names.count; i++) {
         char file_path[PATH_BYTES];
         trouble_text(file_path, sizeof file_path, "%s/%s", path, names.list[i]);
         int error = is_of_a_log(names.list[i]) ? io_file_remove_now(directory->io, file_path) : 0;
@@ -63,30 +75,25 @@ static enum data_directory_status remove_core(struct data_directory *directory, 
             warn(file_path, error);
     }
     folder_names_free(&names);
-    if (status == DATA_DIRECTORY_OK)
-        (void)remove_emptied(directory, path);
-    return status;
+    (void)remove_emptied(directory, path);
 }
 
-static enum data_directory_status remove_era(struct data_directory *directory, const char *name)
+static void remove_era(struct data_directory *directory, const char *name)
 {
     char path[PATH_BYTES];
     struct folder_names names;
     trouble_text(path, sizeof path, "%s/%s", directory->path, name);
-    enum data_directory_status status =
-        folder_names_list(directory->io, path, &names, directory->message);
-    for (uint32_t i = 0; i < names.count && status == DATA_DIRECTORY_OK; i++) {
+    if (!list_names(directory, path, &names))
+        return;
+    for (uint32_t i = 0; i < names.count; i++) {
         char core_path[PATH_BYTES];
         trouble_text(core_path, sizeof core_path, "%s/%s", path, names.list[i]);
         if (strncmp(names.list[i], "core-", 5) == 0)
-            status = remove_core(directory, core_path);
+            remove_core(directory, core_path);
     }
     folder_names_free(&names);
-    if (status != DATA_DIRECTORY_OK)
-        return status;
     if (remove_emptied(directory, path))
         diag(DIAG_INFO, "%s: removed: the snapshots of a later era stand for it", path);
-    return DATA_DIRECTORY_OK;
 }
 
 /* Folders of eras before the first one that MANIFEST names. */
@@ -98,7 +105,7 @@ static enum data_directory_status remove_unnamed(struct data_directory *director
     for (uint32_t i = 0; i < names.count && status == DATA_DIRECTORY_OK; i++) {
         uint64_t number = log_era_directory_number(names.list[i]);
         if (number != 0 && number < directory->manifest.eras[0].number)
-            status = remove_era(directory, names.list[i]);
+            remove_era(directory, names.list[i]);
     }
     folder_names_free(&names);
     return status;

@@ -22,6 +22,7 @@
 #include "base/assert.h"
 #include "base/diag.h"
 #include "log/format.h"
+#include "wal/trouble.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -33,11 +34,6 @@ enum { RETRY_MS = 1000 };
 /* Old files are kept up to so much, and one in any case, to become the next segments: removing one
  * can cost the disk as much as many groups (measured with `discard`: 25 ms for 64 MiB). */
 static const uint64_t old_bytes_max = 1ull << 30;
-
-static bool is_lack_of_room(int32_t result)
-{
-    return result == -ENOSPC || result == -EDQUOT;
-}
 
 static void write_path(const struct segments *segments, const char *name, char *to)
 {
@@ -239,7 +235,7 @@ static void step_done(struct io_op *op, int32_t result)
     if (is_old && result == -ENOENT) { /* what went before a crash need not have been the oldest */
         segments->number_first++;
         begin_step(segments, SEGMENTS_IDLE);
-    } else if (is_lack_of_room(result) && may_lack_room(step)) {
+    } else if (trouble_is_lack_of_room(result) && may_lack_room(step)) {
         has_no_room(segments, result);
     } else if (result < 0 || is_short) {
         segments->step = SEGMENTS_IDLE;
@@ -284,6 +280,8 @@ static void make_spare(struct segments *segments)
 void segments_continue(struct segments *segments, uint64_t now_ms)
 {
     segments->now_ms = now_ms;
+    if (segments->is_stopping)
+        return;
     if (segments->archive != NULL)
         archive_continue(segments->archive, segments->number_needed, now_ms);
     if (segments->step != SEGMENTS_IDLE)
@@ -296,6 +294,8 @@ void segments_continue(struct segments *segments, uint64_t now_ms)
 
 uint64_t segments_wake_at_ms(const struct segments *segments)
 {
+    if (segments->is_stopping)
+        return UINT64_MAX;
     bool is_waiting = segments->step == SEGMENTS_IDLE && segments_lacks_room(segments);
     uint64_t spare_ms = is_waiting ? segments->retry_at_ms : UINT64_MAX;
     uint64_t archive_ms = segments->archive != NULL
@@ -351,6 +351,11 @@ void segments_init(struct segments *segments, struct io *io, const char *core_pa
         .spare_fd = -1,
     };
     write_path(segments, LOG_SEGMENT_NEW_NAME, segments->new_path);
+}
+
+void segments_stop(struct segments *segments)
+{
+    segments->is_stopping = true;
 }
 
 void segments_end(struct segments *segments)

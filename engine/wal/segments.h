@@ -60,8 +60,9 @@ struct segments {
     bool is_spare_ready;    /* it may be taken */
     bool is_spare_recycled; /* its file is an old one, and as large as it will be */
     uint64_t filled_bytes;
-    bool is_over;    /* segments_end() */
-    bool lacks_room; /* the last attempt found none; said so already */
+    bool is_over;     /* segments_end() */
+    bool is_stopping; /* segments_stop() */
+    bool lacks_room;  /* the last attempt found none; said so already */
     uint64_t retry_at_ms;
     uint64_t now_ms;
 };
@@ -77,6 +78,9 @@ struct segments_options {
 void segments_init(struct segments *segments, struct io *io, const char *core_path, int folder_fd,
                    const struct segments_options *options, struct archive *archive,
                    segments_failed_fn failed, void *context);
+
+/* The log needs no more of them: what is under way comes to its end, and nothing more is begun. */
+void segments_stop(struct segments *segments);
 
 /* The log has failed: what is under way comes to its end, and nothing more is begun. */
 void segments_end(struct segments *segments);

@@ -116,10 +116,11 @@ static void close_file(struct snapshot *snapshot)
     snapshot->fd = -1;
 }
 
-/* What there is of the file goes, and then the snapshot has failed. */
+/* What there is of the file goes, and then the snapshot has failed. When the process is to end,
+ * that is what comes next. */
 static void give_up(struct snapshot *snapshot)
 {
-    bool has_file = snapshot->fd >= 0;
+    bool has_file = snapshot->fd >= 0 && !snapshot->is_fatal;
     close_file(snapshot);
     snapshot->state = SNAPSHOT_FINISHING;
     if (has_file) {

@@ -52,6 +52,11 @@ enum data_directory_status trouble(char *message_out, const char *path, const ch
                                                                   : DATA_DIRECTORY_IO;
 }
 
+bool trouble_is_lack_of_room(int error)
+{
+    return error == -ENOSPC || error == -EDQUOT;
+}
+
 enum data_directory_status trouble_sync_folder(struct io *io, const char *path, char *message_out)
 {
     int error = io_directory_sync(io, path);

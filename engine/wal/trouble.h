@@ -16,6 +16,9 @@ __attribute__((format(printf, 3, 4))) void trouble_text(char *to, size_t to_byte
 enum data_directory_status trouble(char *message_out, const char *path, const char *action,
                                    int error);
 
+/* Of a negative errno: the disk, or the user's share of it, is full. */
+bool trouble_is_lack_of_room(int error);
+
 /* "a/b" of "a/b/c" and of "a/b/c/", "." of "c", "/" of "/c" (DATA_DIRECTORY_PATH_BYTES). */
 void trouble_parent_path(const char *path, char *to);
 

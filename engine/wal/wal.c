@@ -20,11 +20,10 @@
 #include "log/format.h"
 #include "wal/archive.h"
 #include "wal/segments.h"
+#include "wal/trouble.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,21 +84,12 @@ struct wal {
 
 /* ---- failing ---- */
 
-__attribute__((format(printf, 3, 4))) static void text(char *to, size_t to_bytes,
-                                                       const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(to, to_bytes, format, arguments);
-    va_end(arguments);
-}
-
 /* "No space left on device", or "only 4096 bytes were written". */
 static const char *result_text(int32_t result, char *to, size_t to_bytes)
 {
     if (result < 0)
         return strerror(-result);
-    text(to, to_bytes, "only %" PRId32 " bytes were written", result);
+    trouble_text(to, to_bytes, "only %" PRId32 " bytes were written", result);
     return to;
 }
 
@@ -113,10 +103,11 @@ static void fail(struct wal *wal, uint64_t segment_number, const char *action, i
     log_segment_file_name(segment_number, name);
     wal->is_failed = true;
     segments_end(&wal->segments);
-    text(wal->failure, sizeof wal->failure,
-         "%s/%s: cannot %s: %s; nothing was acknowledged since; see to the disk and restart: "
-         "recovery goes on from the last group that is whole",
-         wal->core_path, name, action, result_text(result, short_write, sizeof short_write));
+    trouble_text(
+        wal->failure, sizeof wal->failure,
+        "%s/%s: cannot %s: %s; nothing was acknowledged since; see to the disk and restart: "
+        "recovery goes on from the last group that is whole",
+        wal->core_path, name, action, result_text(result, short_write, sizeof short_write));
 }
 
 /* ---- segments ---- */
@@ -125,12 +116,7 @@ static void segment_path(const struct wal *wal, uint64_t number, char *to)
 {
     char name[LOG_NAME_BYTES_MAX];
     log_segment_file_name(number, name);
-    text(to, SEGMENTS_PATH_BYTES, "%s/%s", wal->core_path, name);
-}
-
-static bool is_lack_of_room(int32_t result)
-{
-    return result == -ENOSPC || result == -EDQUOT;
+    trouble_text(to, SEGMENTS_PATH_BYTES, "%s/%s", wal->core_path, name);
 }
 
 /* The header of a segment whose first group is the next one to be written. */
@@ -246,7 +232,7 @@ static void flight_done(struct io_op *op, int32_t result)
     uint32_t bytes = is_header ? LOG_BLOCK_BYTES : wal->flight.bytes;
     if (result < 0 || (uint32_t)result != bytes) {
         char action[64];
-        text(action, sizeof action, "write group %" PRIu64, wal->flight.group_number);
+        trouble_text(action, sizeof action, "write group %" PRIu64, wal->flight.group_number);
         fail(wal, wal->segment.segment_number, is_header ? "write the segment header" : action,
              result);
     }
@@ -263,10 +249,10 @@ static void flight_done(struct io_op *op, int32_t result)
 static void *refuse_open(struct wal *wal, char *message_out, const char *path, const char *action,
                          int error)
 {
-    text(message_out, DATA_DIRECTORY_MESSAGE_BYTES, "%s: cannot %s: %s; %s", path, action,
-         strerror(-error),
-         is_lack_of_room(error) ? "make room on the disk"
-                                : "the kernel's log (dmesg) may tell more");
+    trouble_text(message_out, DATA_DIRECTORY_MESSAGE_BYTES, "%s: cannot %s: %s; %s", path, action,
+                 strerror(-error),
+                 trouble_is_lack_of_room(error) ? "make room on the disk"
+                                                : "the kernel's log (dmesg) may tell more");
     wal_close(&wal);
     return NULL;
 }
@@ -292,7 +278,7 @@ static void note_number(void *context, const char *name)
 static int remove_if_there(struct wal *wal, const char *name)
 {
     char path[SEGMENTS_PATH_BYTES];
-    text(path, sizeof path, "%s/%s", wal->core_path, name);
+    trouble_text(path, sizeof path, "%s/%s", wal->core_path, name);
     int error = io_file_remove_now(wal->io, path);
     return error == -ENOENT ? 0 : error;
 }
@@ -435,7 +421,7 @@ struct wal *wal_open(struct io *io, const struct data_directory *directory,
     if (wal == NULL || memory == NULL) {
         free(wal);
         memory_unmap(memory, memory_bytes(options));
-        text(message_out, DATA_DIRECTORY_MESSAGE_BYTES, "no memory for the log's buffers");
+        trouble_text(message_out, DATA_DIRECTORY_MESSAGE_BYTES, "no memory for the log's buffers");
         return NULL;
     }
     *wal = (struct wal){
@@ -504,16 +490,21 @@ void wal_close(struct wal **wal_pointer)
 
 /* ---- serving ---- */
 
-/* Bytes of a group that are sure to find a place: what is left of the segment in use, behind the
- * group in flight; or the next segment, which holds the largest group. */
+/* Bytes of the segment in use behind the group in flight. */
+static uint64_t segment_bytes_left(const struct wal *wal)
+{
+    uint64_t left = wal->segment.segment_bytes - wal->segment_offset;
+    return wal->flight.state == FLIGHT_IDLE ? left : left - wal->flight.bytes;
+}
+
+/* Bytes of a group that are sure to find a place: what is left of the segment in use, or the next
+ * segment, which holds the largest group. */
 static uint32_t place_bytes(const struct wal *wal)
 {
-    if (segments_is_ready(&wal->segments))
-        return wal->options.group_bytes_max;
-    uint64_t left = wal->segment.segment_bytes - wal->segment_offset;
-    if (wal->flight.state != FLIGHT_IDLE)
-        left -= wal->flight.bytes;
-    return left < wal->options.group_bytes_max ? (uint32_t)left : wal->options.group_bytes_max;
+    uint64_t left = segment_bytes_left(wal);
+    return segments_is_ready(&wal->segments) || left > wal->options.group_bytes_max
+               ? wal->options.group_bytes_max
+               : (uint32_t)left;
 }
 
 uint32_t wal_room(const struct wal *wal)
@@ -527,6 +518,11 @@ uint32_t wal_room(const struct wal *wal)
 bool wal_lacks_space(const struct wal *wal)
 {
     return wal->options.durability != WAL_OFF && segments_lacks_room(&wal->segments);
+}
+
+bool wal_is_full(const struct wal *wal)
+{
+    return wal_lacks_space(wal) && segment_bytes_left(wal) < wal->options.group_bytes_max;
 }
 
 bool wal_is_low(const struct wal *wal)
@@ -565,6 +561,11 @@ void wal_write(struct wal *wal, uint64_t now_ms)
     if (wal->open_record_count > 0 && wal->flight.state == FLIGHT_IDLE)
         close_group(wal);
     segments_continue(&wal->segments, now_ms);
+}
+
+void wal_stop(struct wal *wal)
+{
+    segments_stop(&wal->segments);
 }
 
 uint64_t wal_last_lsn(const struct wal *wal)

@@ -46,19 +46,24 @@ struct wal *wal_open(struct io *io, const struct data_directory *directory,
                      char *message_out);
 
 /* Room for so many more records of any size in the open group, now: all of them will find a place
- * on the disk. 0 means: come back after io_turn(), or, when wal_lacks_space(), when somebody has
- * made room. */
+ * on the disk. 0 means: come back after io_turn(), or, when wal_is_full(), when somebody has made
+ * room. */
 uint32_t wal_room(const struct wal *wal);
 
 /* The disk has no room for the next segment. It is asked again each second. */
 bool wal_lacks_space(const struct wal *wal);
 
+/* And the segment in use has no place for a largest group any more, so that wal_room() tells what
+ * is left for good. */
+bool wal_is_full(const struct wal *wal);
+
 /* When what has failed is tried again: the next segment, a copy to the archive. UINT64_MAX while
  * all is well, or it is being tried. */
 uint64_t wal_wake_at_ms(const struct wal *wal);
 
-/* And less than half a segment is left of the one in use: what must be recorded still can be, and
- * what can be refused should be. */
+/* The disk has no room for the next segment, and less than half a segment is left of the one in
+ * use, what is on its way not counted: what must be recorded still can be, and what can be refused
+ * should be. */
 bool wal_is_low(const struct wal *wal);
 
 /* Where to write the next record; valid until wal_append(). There is room (wal_room() > 0). */
@@ -70,6 +75,10 @@ uint64_t wal_append(struct wal *wal, uint32_t record_bytes);
 /* Closes the open group and starts writing it, if there is one and the disk is free. Once per turn.
  */
 void wal_write(struct wal *wal, uint64_t now_ms);
+
+/* Nothing will be appended any more: no segment is made, removed or copied to the archive from now
+ * on; what is under way is brought to its end. */
+void wal_stop(struct wal *wal);
 
 /* LSN of the last record appended; 0 before the first. */
 uint64_t wal_last_lsn(const struct wal *wal);

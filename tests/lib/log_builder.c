@@ -75,7 +75,8 @@ void log_builder_next_segment(struct log_builder *builder)
     const uint32_t index = builder->used_count++;
     const struct log_segment_header header = {
         .server_id = builder->server_id,
-        .segment_uuid = {.high = 0xabcdef0000000000 + index, .low = 0x1234567890 + builder->core + ((builder->era - 1) << 40)},
+        .segment_uuid = {.high = 0xabcdef0000000000 + index,
+                         .low = 0x1234567890 + builder->core + ((builder->era - 1) << 40)},
         .era = builder->era,
         .segment_number = builder->used_count,
         .segment_bytes = builder->segment_bytes,

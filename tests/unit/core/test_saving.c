@@ -428,6 +428,30 @@ Test(saving, asked_for_while_one_is_under_way_is_taken_behind_it)
     play_disconnect(&asker);
 }
 
+/* Each one that asks keeps a job, and rows need jobs too. */
+Test(saving, asked_for_by_many_is_refused_to_some_and_rows_are_served)
+{
+    enum { ASKS = 80 };
+    static struct play_client asker;
+    start();
+    play_connect(&play, &asker, 0);
+    trade_ask(&play, &client,
+              &(struct trade_rows){.type = FRAME_RESERVE_BATCH, .step = 1, .count = 5000});
+    for (uint32_t i = 0; i < ASKS; i++)
+        trade_send_snapshot(&asker, 0);
+    trade(&play, &client, 5000, 10);
+    uint32_t overloaded = 0, told = 0;
+    for (uint32_t i = 0; i < ASKS; i++) {
+        const Holdfast__V1__SnapshotResponse *answer =
+            play_receive(&play, &asker, FRAME_SNAPSHOT + FRAME_REPLY);
+        overloaded += answer->result == HOLDFAST__V1__RESULT__RESULT_OVERLOADED;
+        told += answer->result == HOLDFAST__V1__RESULT__RESULT_OK;
+    }
+    cr_expect_eq(overloaded + told, ASKS);
+    cr_expect_gt(overloaded, 0);
+    play_disconnect(&asker);
+}
+
 /* Two who ask at nearly the same time, of a state that stays the same, are told of one; and the one
  * before it stays. */
 Test(saving, asked_for_twice_without_a_change_is_one_and_the_older_one_stays)
@@ -526,11 +550,12 @@ Test(saving, that_failed_wakes_the_core_for_the_next_attempt)
     cr_assert_eq(mkdir(new_path(), 0700), 0);
     const uint64_t count = saving_of(0)->count;
     play_create(&play, &client, 1000, 1);
-    play_create(&play, &client, 1001, 1);
     turn_until_idle(0);
     cr_assert_eq(saving_of(0)->count, count);
     const struct core *core = play_core(&play, 0);
     cr_assert_gt(saving_of(0)->retry_at_ms, core->now_ms);
+    cr_expect_geq(trade_stat(&play, &client, 0).log_bytes_behind, 4096,
+                  "a restart has to read it as before");
     cr_expect_eq(saving_wake_at_ms(core), saving_of(0)->retry_at_ms);
     cr_assert_eq(rmdir(new_path()), 0);
 }

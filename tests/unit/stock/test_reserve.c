@@ -336,3 +336,26 @@ Test(reserve, prepared_before_units_came_back_sees_the_buyer_all_the_same)
     cr_expect_eq(shop.reply.code, STOCK_BUYER_LIMIT);
     shop_close(&shop);
 }
+
+/* ---- when the record can't be made ---- */
+
+Test(reserve, refused_after_the_decision_says_what_is_free_now)
+{
+    struct shop shop = shop_open(10);
+    cr_assert_eq(shop_reserve(&shop, 1, 0, 3), STOCK_OK);
+    struct stock_request request = shop_request(STOCK_OP_RESERVE, 2);
+    struct stock_reply reply;
+    struct stock_record record;
+    request.quantity = 4;
+    stock_prepare(shop.stock, &request, 1);
+    stock_decide(shop.stock, &request, shop.now_ms, &reply, &record);
+    const uint64_t seen_lsn = reply.seen_lsn;
+    cr_assert_eq(reply.available, 3);
+    stock_refuse(shop.stock, &record, STOCK_READ_ONLY, &reply);
+    cr_expect_eq(reply.code, STOCK_READ_ONLY);
+    cr_expect_eq(reply.available, 7);
+    cr_expect_eq(reply.seen_lsn, seen_lsn);
+    cr_expect_gt(seen_lsn, 0, "the hold before it was seen");
+    cr_expect_eq(reply.sequence, 0);
+    shop_close(&shop);
+}

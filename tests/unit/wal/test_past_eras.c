@@ -113,6 +113,17 @@ Test(past_eras, go_with_all_their_files_when_nothing_needs_them)
     data_directory_close(&directory);
 }
 
+Test(past_eras, what_is_no_folder_among_them_stays_and_stops_nobody)
+{
+    write_log();
+    write_file("era-000001/core-000.tar", "kept by somebody");
+    cr_assert_eq(pass_start(2, true), DATA_DIRECTORY_OK);
+    cr_expect_eq(pass_start(2, false), DATA_DIRECTORY_OK);
+    cr_expect(exists("era-000001/core-000.tar"));
+    cr_expect_not(exists("era-000001/core-000"));
+    cr_expect_eq(pass_start(2, false), DATA_DIRECTORY_OK);
+}
+
 Test(past_eras, a_single_era_is_no_past)
 {
     cr_assert_eq(pass_start(2, false), DATA_DIRECTORY_OK);
