@@ -4,6 +4,7 @@
 
 #include "io_fake.h"
 
+#include "wal/segments.h"
 #include "wal_fixture.h"
 
 #include <errno.h>
@@ -31,15 +32,33 @@ static void restart(void)
 
 TestSuite(faults, .init = set_up, .timeout = 120);
 
-enum { RECORDS_PER_GROUP = 6000, RECORD_BYTES = 256, RECORD_COUNT = 24 * RECORDS_PER_GROUP };
+enum {
+    RECORD_BYTES = 256,
+    GROUPS = 24,
+    RECORDS_PER_GROUP = 6000,
+    SMALL_RECORDS_PER_GROUP = RECORDS_PER_GROUP / 4,
+};
+
+/* For stories that are told very often: a quarter of all sizes. A segment still is of three slices
+ * and of several groups. */
+static uint32_t records_per_group = RECORDS_PER_GROUP;
+
+static void make_small(void)
+{
+    fixture.options.segment_bytes = 3 * SEGMENTS_SLICE_BYTES;
+    fixture.options.group_bytes_max = LOG_GROUP_BYTES_MAX / 4;
+    records_per_group = SMALL_RECORDS_PER_GROUP;
+}
 
 /* Goes on until all records are durable, the writer failed, or the disk has no room for more:
- * groups of 1.5 MB, over five segments. Returns the last LSN that was durable. */
+ * groups of 1.5 MB, over five segments, or a quarter of that, over four. Returns the last LSN that
+ * was durable. */
 static uint64_t write_groups(void)
 {
     fixture_turn(&fixture, 0); /* begins the next segment */
-    for (int count = 0; count < RECORD_COUNT && wal_failure(fixture.wal) == NULL;) {
-        for (int i = 0; i < RECORDS_PER_GROUP && wal_room(fixture.wal) > 0; i++, count++)
+    for (uint32_t count = 0;
+         count < GROUPS * records_per_group && wal_failure(fixture.wal) == NULL;) {
+        for (uint32_t i = 0; i < records_per_group && wal_room(fixture.wal) > 0; i++, count++)
             fixture_append(&fixture, RECORD_BYTES);
         fixture_turn(&fixture, 1);
         if (wal_room(fixture.wal) == 0 && wal_lacks_space(fixture.wal))
@@ -81,7 +100,9 @@ static void assert_recovers(uint64_t at, uint64_t durable_lsn)
         fixture_close(&fixture);
     }
     io_fake_power_cut();
+    const struct wal_options options = fixture.options;
     restart();
+    fixture.options = options;
     bool is_open = fixture_try_open(&fixture);
     cr_assert(is_open, "fault %lu: %s", at, fixture.message);
     cr_assert_geq(fixture.end.next_lsn, durable_lsn + 1, "fault %lu", at);
@@ -100,12 +121,14 @@ static void assert_recovers(uint64_t at, uint64_t durable_lsn)
 
 static void run_with_every_fault(enum io_fake_fault fault, int error)
 {
+    make_small();
     uint64_t change_count = count_changes_of_story();
     uint64_t failed_count = 0;
     for (uint64_t at = 1; at <= change_count; at++) {
         uint64_t durable_lsn;
         io_fake_format();
         restart();
+        make_small();
         io_fake_fail_at(at, fault, error);
         bool is_good = run_story(&durable_lsn);
         failed_count += !is_good;
