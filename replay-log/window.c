@@ -12,7 +12,6 @@
 void window_init(struct window *window)
 {
     *window = (struct window){.fd = -1};
-    window->buffer = allocate_buffer(WINDOW_BYTES);
 }
 
 void window_deinit(struct window *window)
@@ -22,6 +21,12 @@ void window_deinit(struct window *window)
 
 void window_set(struct window *window, int fd, uint64_t file_bytes)
 {
+    const uint32_t room = file_bytes < WINDOW_BYTES ? (uint32_t)file_bytes : WINDOW_BYTES;
+    if (room > window->room) {
+        free(window->buffer);
+        window->buffer = allocate_buffer(room);
+        window->room = room;
+    }
     window->fd = fd;
     window->file_bytes = file_bytes;
     window->offset = 0;

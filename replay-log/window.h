@@ -7,7 +7,8 @@
 enum { WINDOW_BYTES = 8 << 20 };
 
 struct window {
-    uint8_t *buffer; /* WINDOW_BYTES, aligned to 8 */
+    uint8_t *buffer; /* aligned to 8 */
+    uint32_t room;   /* bytes of it: as many as the largest file so far, up to WINDOW_BYTES */
     int fd;
     uint64_t file_bytes;
     uint64_t offset; /* of what is in the buffer */
