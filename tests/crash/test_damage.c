@@ -658,8 +658,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s history|logs|past|end\n", argv[0]);
         return 2;
     }
-    run.step = choose_step("HOLDFAST_DAMAGE_STEP", 3, 97);
-    run.zeros_step = choose_step("HOLDFAST_DAMAGE_ZEROS_STEP", 997, 5003);
+    run.step = choose_step("HOLDFAST_DAMAGE_STEP", 1, 97);
+    run.zeros_step = choose_step("HOLDFAST_DAMAGE_ZEROS_STEP", 499, 5003);
     run.options = (struct server_options){
         .item_count_max = 64,
         .reservation_count_max = 256,

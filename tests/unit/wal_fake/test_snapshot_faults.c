@@ -18,6 +18,7 @@ static struct snapshot_taking taking;
 static void begin_process(void)
 {
     char message[256];
+    io_destroy(&io); /* of the process before, if there was one */
     cr_assert_eq(io_create(&(struct io_options){.op_count_max = 16}, &io, message), IO_OK);
     io_start(io);
     small_log_init(&fixture, io, "/data");
@@ -29,7 +30,12 @@ static void set_up(void)
     begin_process();
 }
 
-TestSuite(snapshot_faults, .init = set_up, .timeout = 120);
+static void tear_down(void)
+{
+    io_destroy(&io);
+}
+
+TestSuite(snapshot_faults, .init = set_up, .fini = tear_down, .timeout = 120);
 
 /* A log with a snapshot, and behind that some more groups. */
 static void begin_log(void)
@@ -214,7 +220,6 @@ Test(snapshot_faults, one_whose_rest_cannot_be_removed_does_not_hinder_the_next_
     snapshot_close(&taking.snapshot);
     fixture_close(&fixture);
     io_fake_power_cut();
-    io_destroy(&io);
     begin_process();
     fixture_open(&fixture);
     snapshot_fixture_open(&fixture, &taking, SNAPSHOT_PAGE_BYTES);
@@ -285,7 +290,6 @@ static void check_removal(enum io_fake_fault fault, bool has_archive)
         (void)pass_start(false, has_archive);
         was_hit = io_fake_failed()[0] != '\0';
         io_fake_power_cut();
-        io_destroy(&io);
         begin_process();
         assert_nothing_is_lost(at, has_archive);
         cr_assert_eq(pass_start(false, has_archive), DATA_DIRECTORY_OK, "fault %lu: %s",
