@@ -122,8 +122,8 @@ bool data_log_has_first_segment(const struct data_log *log);
 /* Bytes of the segments from this number on. */
 uint64_t data_log_bytes_from(const struct data_log *log, uint64_t segment_number);
 
-/* Reads `bytes` of a segment of a log (the callback of log/reader.h). */
-int data_read_segment(void *log, uint32_t segment_index, uint64_t offset, void *buffer,
+/* Reads `bytes` of a segment (the callback of log/reader.h); the context is a data_log. */
+int data_read_segment(void *context, uint32_t segment_index, uint64_t offset, void *buffer,
                       uint32_t bytes);
 void data_close_segment(struct data_log *log);
 

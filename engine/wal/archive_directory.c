@@ -133,10 +133,10 @@ static enum data_directory_status refuse_itself(struct data_directory *directory
 enum data_directory_status data_directory_prepare_archive(struct data_directory *directory,
                                                           const char *archive_path)
 {
-    int error = io_directory_create(directory->io, archive_path);
     struct log_manifest *archived = memory_map(sizeof *archived);
-    if (error == 0 && archived == NULL)
-        error = -ENOMEM;
+    if (archived == NULL)
+        return trouble(directory->message, archive_path, "read this archive", -ENOMEM);
+    int error = io_directory_create(directory->io, archive_path);
     enum data_directory_status status =
         error == 0 ? trouble_sync_parent(directory->io, archive_path, directory->message)
                    : trouble(directory->message, archive_path, "make this folder", error);

@@ -292,7 +292,7 @@ static enum data_directory_status end_newest_era(struct data_directory *director
 
 static enum data_directory_status open_locked(struct data_directory *directory, uint32_t core_count)
 {
-    bool has_manifest; /* looked for again: nobody else changes it from here */
+    bool has_manifest = false; /* looked for again: nobody else changes it from here */
     enum data_directory_status status = look_into(directory, &has_manifest);
     if (status != DATA_DIRECTORY_OK)
         return status;
@@ -331,7 +331,7 @@ enum data_directory_status data_directory_open(struct data_directory *directory,
     while (bytes > 1 && directory->path[bytes - 1] == '/')
         directory->path[--bytes] = '\0';
 
-    bool has_manifest;
+    bool has_manifest = false;
     enum data_directory_status status = look_into(directory, &has_manifest);
     if (status == DATA_DIRECTORY_OK)
         status = lock(directory);

@@ -330,7 +330,7 @@ static enum data_directory_status read_position(struct log_files *files, uint64_
                                                 struct log_position *position_out)
 {
     enum log_snapshot_piece piece;
-    const struct log_snapshot_reader *reader;
+    const struct log_snapshot_reader *reader = &files->snapshot_reader;
     enum data_directory_status status = log_files_begin_snapshot(files, lsn);
     if (status == DATA_DIRECTORY_OK)
         status = log_files_read_snapshot(files, &piece, &reader);

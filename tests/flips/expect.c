@@ -240,15 +240,13 @@ static void expect_lost_by_flip(const struct view *view, uint32_t segment_index,
     const struct data_builder_group *group = group_at(view, segment_index, offset);
     const bool is_open_end =
         !view->is_closed && (!is_used(view, segment_index) || is_last_used(view, segment_index));
+    const bool is_header = offset < LOG_BLOCK_BYTES;
     uint64_t lost = 0;
-    bool is_garbage = false; /* that may have been a group */
-    if (!is_used(view, segment_index))
-        is_garbage = true;
-    else if (offset < LOG_BLOCK_BYTES && is_uuid(offset))
+    /* that may have been a group */
+    bool is_garbage = !is_used(view, segment_index) || (!is_header && group == NULL);
+    if (!is_garbage && is_header && is_uuid(offset))
         lost = records_behind(view, segment_index, 0);
-    else if (offset >= LOG_BLOCK_BYTES && group == NULL)
-        is_garbage = true;
-    else if (offset >= LOG_BLOCK_BYTES && !is_in_padding(group, offset))
+    else if (!is_garbage && !is_header && !is_in_padding(group, offset))
         lost = records_of(view, group);
     if (lost > 0 && is_open_end && (group == NULL || is_last(view, group)))
         is_garbage = true; /* nobody knows that it was so many */
