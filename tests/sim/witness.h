@@ -70,6 +70,6 @@ void witness_check_unknown(uint32_t core, uint64_t lsn);
 
 /* ---- bits turned around on purpose ---- */
 
-void witness_spoil(const char *path, bool is_spoilt);
+void witness_spoil(const char *path, bool is_to_be);
 
 #endif
