@@ -25,7 +25,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SKIPPED = 77
-TIMEOUT_S = 300  # of a test that sets none
+TIMEOUT_S = 600  # of a test that sets none
 
 # Preset, and which of its tests to run: all, or those with a label.
 RUNS = (("release", None), ("sanitize", None), ("tsan", "threads"))
