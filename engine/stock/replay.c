@@ -55,8 +55,7 @@ static const char *fill(const struct stock *stock, struct batch *batch, struct s
         const char *problem = decode_first(rest, record);
         if (problem != NULL)
             return problem;
-        read->is_wanted = wanted_takes(
-            wanted, stock_record_is_of_item(record) ? record->item.item_id : record->hold.item_id);
+        read->is_wanted = wanted_takes(wanted, stock_record_item_id(record));
         if (read->is_wanted)
             read->item_hash = record_hash_keys(stock, record);
         batch->count++;

@@ -16,16 +16,11 @@
 #include "wal/trouble.h"
 
 #include "base/assert.h"
-#include "base/diag.h"
-#include "base/memory.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { PATH_BYTES = DATA_DIRECTORY_PATH_BYTES };
 
