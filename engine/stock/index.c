@@ -3,12 +3,21 @@
 #include "base/assert.h"
 #include "base/memory.h"
 
+enum { DISTANCE_BITS = 3 };
+
 int index_init(struct index *index, uint32_t slot_count)
 {
+    hf_assert(slot_count < INDEX_SLOT_COUNT_MAX);
     index->word_count = slot_count + slot_count / 2 + 1;
     index->slot_mask = 1;
-    while (index->slot_mask < slot_count)
+    index->distance_shift = 1;
+    while (index->slot_mask < slot_count) {
         index->slot_mask = index->slot_mask << 1 | 1;
+        index->distance_shift++;
+    }
+    uint32_t bits_left = 32 - index->distance_shift;
+    index->distance_many =
+        bits_left < DISTANCE_BITS ? (1u << bits_left) - 1 : (1u << DISTANCE_BITS) - 1;
     /* Hashes scatter over the whole table from the first key on. */
     index->words = memory_map_touched((size_t)index->word_count * sizeof *index->words);
     return index->words == NULL ? -1 : 0;
@@ -20,24 +29,51 @@ void index_deinit(struct index *index)
     index->words = NULL;
 }
 
-void index_insert(struct index *index, uint64_t hash, uint32_t slot)
-{
-    hf_assert(slot < index->slot_mask);
-    uint32_t position = index_home(index, hash);
-    while (index->words[position] != 0)
-        position = index_after(index, position);
-    index->words[position] = ((uint32_t)hash & ~index->slot_mask) | (slot + 1);
-}
-
 /* How many steps forward from one position to the other. */
 static uint32_t distance(const struct index *index, uint32_t from, uint32_t to)
 {
     return to >= from ? to - from : to + index->word_count - from;
 }
 
+void index_insert(struct index *index, uint64_t hash, uint32_t slot)
+{
+    hf_assert(slot < index->slot_mask);
+    uint32_t position = index_home(index, hash);
+    uint32_t steps = 0;
+    while (index->words[position] != 0) {
+        position = index_after(index, position);
+        steps++;
+    }
+    index->words[position] =
+        index_tag(index, hash) | index_distance_bits(index, steps) | (slot + 1);
+}
+
+struct keys {
+    index_hash_fn hash_of;
+    const void *context;
+};
+
+/* How far the word at a position is from its home. */
+static uint32_t distance_of(const struct index *index, uint32_t position, const struct keys *keys)
+{
+    uint32_t word = index->words[position];
+    uint32_t noted = word >> index->distance_shift & index->distance_many;
+    if (noted < index->distance_many)
+        return noted;
+    uint64_t hash = keys->hash_of(keys->context, (word & index->slot_mask) - 1);
+    return distance(index, index_home(index, hash), position);
+}
+
+static void move(struct index *index, uint32_t from, uint32_t to, uint32_t new_distance)
+{
+    uint32_t many = index_distance_bits(index, index->distance_many);
+    index->words[to] = (index->words[from] & ~many) | index_distance_bits(index, new_distance);
+}
+
 void index_remove(struct index *index, uint64_t hash, uint32_t slot, index_hash_fn hash_of,
                   const void *context)
 {
+    const struct keys keys = {hash_of, context};
     uint32_t hole = index_home(index, hash);
     while ((index->words[hole] & index->slot_mask) != slot + 1) {
         hf_assert(index->words[hole] != 0);
@@ -46,10 +82,10 @@ void index_remove(struct index *index, uint64_t hash, uint32_t slot, index_hash_
     /* Whatever follows without a gap moves into the hole unless its search begins behind it. */
     for (uint32_t position = index_after(index, hole); index->words[position] != 0;
          position = index_after(index, position)) {
-        uint32_t word = index->words[position];
-        uint32_t home = index_home(index, hash_of(context, (word & index->slot_mask) - 1));
-        if (distance(index, home, position) >= distance(index, hole, position)) {
-            index->words[hole] = word;
+        uint32_t from_home = distance_of(index, position, &keys);
+        uint32_t from_hole = distance(index, hole, position);
+        if (from_home >= from_hole) {
+            move(index, position, hole, from_home - from_hole);
             hole = position;
         }
     }

@@ -1,5 +1,6 @@
 #include "stock/layout.h"
 #include "stock/state.h"
+#include "stock/touch.h"
 
 #include "base/assert.h"
 #include "base/memory.h"
@@ -10,12 +11,11 @@
  * what the entries claim is kept beside, and both are compared in the end. Units sold may be more
  * than the reservations say, because some are forgotten.
  *
- * Entries are worked off in batches: all are decoded and hashed; the lines of the indexes are asked
- * for, and then those that they name; then each entry is looked at in its turn. What asks for
- * memory does so in short loops of their own, so that the processor waits for many lines at once,
- * and for their addresses to be translated. */
+ * Entries are worked off in batches: all are decoded and hashed; the lines of the indexes are
+ * touched, and then those that they name; then each entry is looked at in its turn. */
 
 enum { BATCH = 64 };
+_Static_assert(BATCH * 3 <= TOUCH_MAX, "three lines of an entry at a time");
 
 /* Bounds that no server reaches, so that nothing overflows that is counted on from here. */
 #define NEXT_SEQUENCE_MAX (1ull << 60)
@@ -179,27 +179,43 @@ static void hash_keys(const struct stock *stock, struct loaded *loaded)
         loaded->buyer_hash = buyer_hash(stock, loaded->item_id, hold->buyer_id);
 }
 
-static void touch_indexes(const struct stock *stock, const struct loaded *loaded)
+static void add_index_lines(const struct stock *stock, const struct loaded *loaded,
+                            struct touch_list *list)
 {
-    touch(index_line(&stock->item_index, loaded->item_hash));
+    touch_add(list, index_line(&stock->item_index, loaded->item_hash));
     if (loaded->entry.type == STOCK_ENTRY_RESERVATION)
-        touch(index_line(&stock->reservation_index, loaded->key_hash));
+        touch_add(list, index_line(&stock->reservation_index, loaded->key_hash));
     if (loaded->entry.type == STOCK_ENTRY_BUYER)
-        touch(index_line(&stock->buyer_index, loaded->key_hash));
+        touch_add(list, index_line(&stock->buyer_index, loaded->key_hash));
     if (loaded->has_buyer)
-        touch(index_line(&stock->buyer_index, loaded->buyer_hash));
+        touch_add(list, index_line(&stock->buyer_index, loaded->buyer_hash));
 }
 
-static void touch_slots(const struct stock *stock, struct loaded *loaded)
+static void add_slots(const struct stock *stock, struct loaded *loaded, struct touch_list *list)
 {
     loaded->item_slot = index_candidate(&stock->item_index, loaded->item_hash);
     if (loaded->item_slot != INDEX_SLOT_NONE)
-        touch(item_at(stock, loaded->item_slot));
+        touch_add(list, item_at(stock, loaded->item_slot));
     if (!loaded->has_buyer)
         return;
     loaded->buyer_slot = index_candidate(&stock->buyer_index, loaded->buyer_hash);
     if (loaded->buyer_slot != INDEX_SLOT_NONE)
-        touch(buyer_at(stock, loaded->buyer_slot));
+        touch_add(list, buyer_at(stock, loaded->buyer_slot));
+}
+
+static void touch_batch(const struct stock *stock, struct loaded *batch, uint32_t count)
+{
+    struct touch_list list = {.count = 0};
+    for (uint32_t i = 0; i < count; i++) {
+        if (batch[i].is_wanted)
+            add_index_lines(stock, &batch[i], &list);
+    }
+    touch_all(&list);
+    for (uint32_t i = 0; i < count; i++) {
+        if (batch[i].is_wanted)
+            add_slots(stock, &batch[i], &list);
+    }
+    touch_all(&list);
 }
 
 /* ---- taking an entry ---- */
@@ -476,14 +492,7 @@ const char *stock_load_entries(struct stock *stock, const uint8_t *entries, uint
             undecoded = decode_next(stock, &entries, &bytes, &batch[count]);
             count += undecoded == NULL;
         }
-        for (uint32_t i = 0; i < count; i++) {
-            if (batch[i].is_wanted)
-                touch_indexes(stock, &batch[i]);
-        }
-        for (uint32_t i = 0; i < count; i++) {
-            if (batch[i].is_wanted)
-                touch_slots(stock, &batch[i]);
-        }
+        touch_batch(stock, batch, count);
         for (uint32_t i = 0; i < count && problem == NULL; i++) {
             problem = take_entry(stock, &batch[i]);
             done_count += problem == NULL;
@@ -562,8 +571,11 @@ static void ties_of_reservations(const void *context, const uint32_t *slots, uin
                                  struct timer_tie *ties_out)
 {
     const struct stock *stock = context;
+    struct touch_list list = {.count = 0};
+    hf_assert(slot_count <= TOUCH_MAX);
     for (uint32_t i = 0; i < slot_count; i++)
-        touch(reservation_at(stock, slots[i]));
+        touch_add(&list, reservation_at(stock, slots[i]));
+    touch_all(&list);
     for (uint32_t i = 0; i < slot_count; i++) {
         const struct reservation *reservation = reservation_at(stock, slots[i]);
         ties_out[i] =

@@ -37,9 +37,9 @@ uint64_t buyer_slot_hash(const void *context, uint32_t slot)
 
 uint32_t item_find(const struct stock *stock, uint64_t item_id, uint64_t hash)
 {
-    uint32_t position = index_home(&stock->item_index, hash);
+    struct index_search search = index_search_begin(&stock->item_index, hash);
     uint32_t slot;
-    while ((slot = index_next(&stock->item_index, hash, &position)) != INDEX_SLOT_NONE) {
+    while ((slot = index_search_next(&stock->item_index, &search)) != INDEX_SLOT_NONE) {
         if (item_at(stock, slot)->settings.item_id == item_id)
             return slot;
     }
@@ -49,9 +49,9 @@ uint32_t item_find(const struct stock *stock, uint64_t item_id, uint64_t hash)
 uint32_t reservation_find(const struct stock *stock, uint32_t item_slot, struct id128 id,
                           uint64_t hash)
 {
-    uint32_t position = index_home(&stock->reservation_index, hash);
+    struct index_search search = index_search_begin(&stock->reservation_index, hash);
     uint32_t slot;
-    while ((slot = index_next(&stock->reservation_index, hash, &position)) != INDEX_SLOT_NONE) {
+    while ((slot = index_search_next(&stock->reservation_index, &search)) != INDEX_SLOT_NONE) {
         const struct reservation *reservation = reservation_at(stock, slot);
         if (id128_equal(reservation->id, id) && reservation->item_slot == item_slot)
             return slot;
@@ -61,9 +61,9 @@ uint32_t reservation_find(const struct stock *stock, uint32_t item_slot, struct 
 
 uint32_t buyer_find(const struct stock *stock, uint32_t item_slot, uint64_t buyer_id, uint64_t hash)
 {
-    uint32_t position = index_home(&stock->buyer_index, hash);
+    struct index_search search = index_search_begin(&stock->buyer_index, hash);
     uint32_t slot;
-    while ((slot = index_next(&stock->buyer_index, hash, &position)) != INDEX_SLOT_NONE) {
+    while ((slot = index_search_next(&stock->buyer_index, &search)) != INDEX_SLOT_NONE) {
         const struct buyer *buyer = buyer_at(stock, slot);
         if (buyer->buyer_id == buyer_id && buyer->item_slot == item_slot)
             return slot;

@@ -1,5 +1,6 @@
 #include "stock/layout.h"
 #include "stock/state.h"
+#include "stock/touch.h"
 
 /* Records are worked off in batches: all are decoded and hashed; then the lines of the indexes are
  * touched, then the slots that they name, then what these name, each in a short loop; and then each
@@ -7,6 +8,7 @@
  * batch: what is touched is only a guess. */
 
 enum { BATCH = 64 };
+_Static_assert(BATCH * 3 <= TOUCH_MAX, "three lines of a record at a time");
 
 struct read_record {
     struct stock_record record;
@@ -65,75 +67,97 @@ static const char *fill(const struct stock *stock, struct batch *batch, struct s
 
 /* ---- touching ---- */
 
-static void touch_indexes(const struct stock *stock, const struct read_record *read)
+static void add_index_lines(const struct stock *stock, const struct read_record *read,
+                            struct touch_list *list)
 {
     const struct stock_record *record = &read->record;
-    touch(index_line(&stock->item_index, read->item_hash));
+    touch_add(list, index_line(&stock->item_index, read->item_hash));
     if (stock_record_is_of_item(record))
         return;
-    touch(index_line(&stock->reservation_index, record->reservation_hash));
+    touch_add(list, index_line(&stock->reservation_index, record->reservation_hash));
     if (is_held_by_buyer(record))
-        touch(index_line(&stock->buyer_index, record->buyer_hash));
+        touch_add(list, index_line(&stock->buyer_index, record->buyer_hash));
 }
 
-static void touch_item(const struct stock *stock, const struct read_record *read)
+static void add_item(const struct stock *stock, const struct read_record *read,
+                     struct touch_list *list)
 {
     uint32_t slot = index_candidate(&stock->item_index, read->item_hash);
     if (slot != INDEX_SLOT_NONE)
-        touch(item_at(stock, slot));
+        touch_add(list, item_at(stock, slot));
 }
 
-static void touch_buyer(const struct stock *stock, const struct read_record *read)
+static void add_buyer(const struct stock *stock, const struct read_record *read,
+                      struct touch_list *list)
 {
     uint32_t slot = index_candidate(&stock->buyer_index, read->record.buyer_hash);
     if (slot != INDEX_SLOT_NONE)
-        touch(buyer_at(stock, slot));
+        touch_add(list, buyer_at(stock, slot));
 }
 
-static void touch_reservation(const struct stock *stock, struct read_record *read)
+static void add_reservation(const struct stock *stock, struct read_record *read,
+                            struct touch_list *list)
 {
-    read->reservation_slot =
-        index_candidate(&stock->reservation_index, read->record.reservation_hash);
-    if (read->reservation_slot != INDEX_SLOT_NONE)
-        touch(reservation_at(stock, read->reservation_slot));
+    uint32_t slot = index_candidate(&stock->reservation_index, read->record.reservation_hash);
+    if (slot == INDEX_SLOT_NONE)
+        return;
+    read->reservation_slot = slot;
+    touch_add(list, reservation_at(stock, slot));
+    timer_prefetch(stock->timer, slot);
 }
 
-static void touch_slots(const struct stock *stock, struct read_record *read)
+static void add_slots(const struct stock *stock, struct read_record *read, struct touch_list *list)
 {
     const struct stock_record *record = &read->record;
     read->reservation_slot = INDEX_SLOT_NONE;
-    touch_item(stock, read);
+    add_item(stock, read, list);
     if (is_held_by_buyer(record))
-        touch_buyer(stock, read);
+        add_buyer(stock, read, list);
     else if (!stock_record_is_of_item(record) && record->type != STOCK_RECORD_HELD)
-        touch_reservation(stock, read);
+        add_reservation(stock, read, list);
 }
 
-/* What a change of a reservation changes with it. */
-static void touch_links(const struct stock *stock, const struct read_record *read)
+/* A hold ends without a sale, and so its buyer may go. */
+static bool is_end_without_sale(const struct stock_record *record)
+{
+    return record->type == STOCK_RECORD_CANCELLED || record->type == STOCK_RECORD_EXPIRED;
+}
+
+/* The buyer of a reservation that changes, and what names him. */
+static void add_links(const struct stock *stock, const struct read_record *read,
+                      struct touch_list *list)
 {
     if (read->reservation_slot == INDEX_SLOT_NONE)
         return;
-    timer_prefetch(stock->timer, read->reservation_slot);
-    uint32_t buyer_slot = reservation_at(stock, read->reservation_slot)->buyer_slot;
-    if (buyer_slot != STOCK_SLOT_NONE)
-        touch(buyer_at(stock, buyer_slot));
+    const struct reservation *reservation = reservation_at(stock, read->reservation_slot);
+    if (reservation->buyer_slot == STOCK_SLOT_NONE)
+        return;
+    touch_add(list, buyer_at(stock, reservation->buyer_slot));
+    if (is_end_without_sale(&read->record)) {
+        uint64_t item_id = stock_record_item_id(&read->record);
+        uint64_t hash = buyer_hash(stock, item_id, reservation->buyer_id);
+        touch_add(list, index_line(&stock->buyer_index, hash));
+    }
 }
 
-static void touch_all(const struct stock *stock, struct batch *batch)
+static void touch_batch(const struct stock *stock, struct batch *batch)
 {
+    struct touch_list list = {.count = 0};
     for (uint32_t i = 0; i < batch->count; i++) {
         if (batch->reads[i].is_wanted)
-            touch_indexes(stock, &batch->reads[i]);
+            add_index_lines(stock, &batch->reads[i], &list);
     }
+    touch_all(&list);
     for (uint32_t i = 0; i < batch->count; i++) {
         if (batch->reads[i].is_wanted)
-            touch_slots(stock, &batch->reads[i]);
+            add_slots(stock, &batch->reads[i], &list);
     }
+    touch_all(&list);
     for (uint32_t i = 0; i < batch->count; i++) {
         if (batch->reads[i].is_wanted)
-            touch_links(stock, &batch->reads[i]);
+            add_links(stock, &batch->reads[i], &list);
     }
+    touch_all(&list);
 }
 
 /* ---- doing ---- */
@@ -163,7 +187,7 @@ const char *stock_replay(struct stock *stock, const struct stock_records *record
     *replayed_out = (struct stock_replayed){0, 0};
     while (rest.count > 0) {
         const char *undecoded = fill(stock, &batch, &rest, wanted);
-        touch_all(stock, &batch);
+        touch_batch(stock, &batch);
         const char *problem = commit_all(stock, &batch, replayed_out);
         if (problem == NULL)
             problem = undecoded;

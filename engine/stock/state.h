@@ -123,13 +123,6 @@ static inline int64_t item_available(const struct item *item)
     return item->settings.stock - (int64_t)(item->held + item->sold);
 }
 
-/* Reads memory for nothing but to have it in the cache. In a short loop of these the processor
- * waits for many lines at once; of as many that are asked for by prefetching it leaves some out. */
-static inline void touch(const void *memory)
-{
-    (void)*(const volatile uint8_t *)memory;
-}
-
 static inline bool wanted_takes(struct stock_wanted wanted, uint64_t item_id)
 {
     return wanted.is_wanted == NULL || wanted.is_wanted(wanted.context, item_id);
