@@ -270,7 +270,17 @@ static bool is_wanted(const void *context, uint64_t item_id)
     return true;
 }
 
+/* One core wrote what the one core of now reads, and nothing later stands for any of it. */
+static bool is_all_wanted(const struct source_items *items)
+{
+    const struct log_manifest *manifest = manifest_of(items->sources);
+    uint32_t era_index = items->source->era_index;
+    return items->sources->core_count == 1 && manifest->eras[era_index].core_count == 1 &&
+           era_index + 1 == manifest->era_count;
+}
+
 struct stock_wanted source_items_wanted(const struct source_items *items)
 {
-    return (struct stock_wanted){.is_wanted = is_wanted, .context = items};
+    return (struct stock_wanted){.is_wanted = is_all_wanted(items) ? NULL : is_wanted,
+                                 .context = items};
 }

@@ -1,9 +1,9 @@
 #ifndef HF_IO_H
 #define HF_IO_H
 /* Everything asynchronous, and every touch of the outside: sockets, files, clocks, wake-ups. Two
- * implementations stand behind this header and the linker chooses: io_ring.c (io_uring, the only
- * file that includes liburing) with the plain system calls of file_now.c and socket_now.c, and the
- * simulator of the tests.
+ * implementations stand behind this header and the linker chooses: io_ring.c and ahead_ring.c
+ * (io_uring, the only files that include liburing) with the plain system calls of file_now.c and
+ * socket_now.c, and the simulator of the tests.
  *
  * One struct io per core, used by its thread only, except io_wake(). An operation lives in its
  * owner, which keeps it and the buffers it names untouched until its `done` ran. `done` runs inside
@@ -177,5 +177,29 @@ int io_file_system_room(struct io *io, const char *path, uint64_t *bytes_free_ou
 int io_file_lock(struct io *io, int fd);
 /* Fills the buffer with random bytes for ids and hash keys. */
 void io_random(struct io *io, void *buffer, size_t bytes);
+
+/* ---- files: reading ahead ----
+ *
+ * io_file_read_now() for reads that follow each other to the end of a file: while the caller works
+ * on what it has, the disk brings what is next, some MiB of it. A read that does not begin where
+ * the one before has ended is as good, only slower. Nobody writes to the file meanwhile. */
+
+struct io_ahead;
+
+/* For one file at a time, used by the thread that uses `io`, which outlives it. NULL when the
+ * system refuses it: then io_file_read_now() does the same. */
+struct io_ahead *io_ahead_create(struct io *io);
+
+/* As io_file_read_now(). What is read ahead ends at `end`, which is the file's, or where reading
+ * will end. Address, offset, length and `end` are multiples of 4096 where the file was opened with
+ * IO_FILE_DIRECT. */
+int io_ahead_read(struct io_ahead *ahead, int fd, void *buffer, size_t bytes, uint64_t offset,
+                  uint64_t end);
+
+/* Before the descriptor is closed, or the file is written to: forgets what was read ahead. */
+void io_ahead_stop(struct io_ahead *ahead);
+
+/* Stops it. NULL is allowed. */
+void io_ahead_destroy(struct io_ahead **ahead);
 
 #endif

@@ -11,8 +11,9 @@
 #include <string.h>
 
 /* One pass from the first segment to the end. Bytes come in large pieces through a window: the
- * caller's buffer holds a piece of one segment, and a group that is not wholly inside is read anew
- * from its start, which always fits.
+ * caller's buffer holds a piece of one segment. Of a group that is not wholly inside the beginning
+ * is moved to the front and the rest read behind it, which always fits; so a segment is read from
+ * its start to its end, each byte once.
  *
  * What decides between a torn tail and damage is one fact about the writer (format.h): one write at
  * most is in flight, and a segment's header counts as a write. So whatever is bad and has something
@@ -114,23 +115,38 @@ static bool window_has(const struct log_reader *r, uint64_t offset, uint32_t byt
            offset >= r->window_offset && offset + bytes <= r->window_offset + r->window_bytes;
 }
 
+/* Makes the window begin with `offset`, and returns how many bytes it has from there on. */
+static uint32_t move_window(struct log_reader *r, uint64_t offset)
+{
+    uint32_t kept_bytes = 0;
+    if (window_has(r, offset, 0)) {
+        const uint32_t gone_bytes = (uint32_t)(offset - r->window_offset);
+        kept_bytes = r->window_bytes - gone_bytes;
+        memmove(r->buffer, r->buffer + gone_bytes, kept_bytes);
+    }
+    r->window_segment = r->segment_index;
+    r->window_offset = offset;
+    r->window_bytes = kept_bytes;
+    return kept_bytes;
+}
+
 /* The `bytes` at `offset` of the file, valid until the next call, or NULL after stop_io(). They are
  * inside the file and at most LOG_GROUP_BYTES_MAX. */
 static const uint8_t *load(struct log_reader *r, uint64_t offset, uint32_t bytes)
 {
     if (!window_has(r, offset, bytes)) {
         const uint64_t rest = file_bytes(r) - offset;
+        const uint32_t kept_bytes = move_window(r, offset);
         const uint32_t window_bytes =
             rest < LOG_GROUP_BYTES_MAX ? (uint32_t)rest : LOG_GROUP_BYTES_MAX;
-        r->window_bytes = 0;
-        const int error = r->source.read(r->source.read_context, r->segment_index, offset,
-                                         r->buffer, window_bytes);
+        const int error =
+            r->source.read(r->source.read_context, r->segment_index, offset + kept_bytes,
+                           r->buffer + kept_bytes, window_bytes - kept_bytes);
         if (error != 0) {
+            r->window_bytes = 0;
             stop_io(r, offset, error);
             return NULL;
         }
-        r->window_segment = r->segment_index;
-        r->window_offset = offset;
         r->window_bytes = window_bytes;
     }
     return r->buffer + (offset - r->window_offset);

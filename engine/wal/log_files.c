@@ -18,7 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_BYTES = DATA_DIRECTORY_PATH_BYTES + LOG_NAME_BYTES_MAX };
+enum {
+    PATH_BYTES = DATA_DIRECTORY_PATH_BYTES + LOG_NAME_BYTES_MAX,
+    READ_BYTES = 1 << 20, /* of a snapshot at once */
+};
 _Static_assert((int)LOG_SNAPSHOT_BLOCK_BYTES_MAX <= (int)LOG_GROUP_BYTES_MAX,
                "a block fits into the buffer");
 
@@ -179,6 +182,8 @@ struct log_files *log_files_open(const struct data_directory *directory, struct 
 
 static void close_file(struct log_files *files)
 {
+    if (files->ahead != NULL)
+        io_ahead_stop(files->ahead);
     if (files->fd >= 0)
         io_close(files->io, files->fd);
     files->fd = -1;
@@ -191,6 +196,7 @@ void log_files_close(struct log_files **files_inout)
     if (files == NULL)
         return;
     close_file(files);
+    io_ahead_destroy(&files->ahead);
     memory_unmap(files->buffer, LOG_GROUP_BYTES_MAX);
     free(files->log_segments);
     free(files->snapshot_lsns);
@@ -262,6 +268,21 @@ enum data_directory_status log_files_sync_snapshot(struct log_files *files)
     return trouble_sync_folder(files->io, files->core_path, files->message_out);
 }
 
+/* Reads exactly so many bytes of the file that is open. Reading will go on to `end`; what is short
+ * is not worth reading ahead. */
+static int read_open_file(struct log_files *files, void *buffer, uint32_t bytes, uint64_t offset,
+                          uint64_t end)
+{
+    files->bytes_read += bytes;
+    if (files->ahead == NULL && !files->is_ahead_refused && end - offset > READ_BYTES) {
+        files->ahead = io_ahead_create(files->io);
+        files->is_ahead_refused = files->ahead == NULL;
+    }
+    if (files->ahead == NULL)
+        return io_file_read_now(files->io, files->fd, buffer, bytes, offset);
+    return io_ahead_read(files->ahead, files->fd, buffer, bytes, offset, end);
+}
+
 /* Pieces are smaller than the buffer: what it holds of the file from the reader's place on. */
 static const uint8_t *window(const struct log_files *files)
 {
@@ -273,23 +294,44 @@ static uint32_t window_bytes(const struct log_files *files)
     return (uint32_t)(files->window_end - files->snapshot_reader.offset);
 }
 
+/* Makes the buffer begin with the reader's place. */
+static void move_window(struct log_files *files)
+{
+    uint32_t kept_bytes = window_bytes(files);
+    memmove(files->buffer, window(files), kept_bytes);
+    files->window_offset = files->snapshot_reader.offset;
+}
+
+/* Reads on until the buffer has so many bytes from the reader's place on, or more. Headers of many
+ * snapshots are read before the first of them is read on. */
+static int extend_window(struct log_files *files, uint32_t bytes)
+{
+    bool is_header = files->snapshot_reader.offset == 0;
+    uint64_t end = is_header ? bytes : files->snapshot_bytes;
+    move_window(files);
+    uint64_t left = end - files->window_offset;
+    if (bytes < READ_BYTES)
+        bytes = left < READ_BYTES ? (uint32_t)left : READ_BYTES;
+    uint32_t kept_bytes = window_bytes(files);
+    int error = read_open_file(files, files->buffer + kept_bytes, bytes - kept_bytes,
+                               files->window_end, end);
+    if (error == 0)
+        files->window_end += bytes - kept_bytes;
+    return error;
+}
+
 /* Sees to it that the next piece is in the buffer. 0 or a negative errno. */
 static int fill_window(struct log_files *files)
 {
     const struct log_snapshot_reader *reader = &files->snapshot_reader;
-    if (window_bytes(files) >=
-        log_snapshot_reader_needs(reader, window(files), window_bytes(files)))
-        return 0;
-    /* Headers of many snapshots are read before the first of them is read on. */
-    uint32_t bytes_max = reader->offset == 0 ? LOG_BLOCK_BYTES : LOG_GROUP_BYTES_MAX;
-    uint64_t left = files->snapshot_bytes - reader->offset;
-    uint32_t bytes = left < bytes_max ? (uint32_t)left : bytes_max;
-    files->window_offset = files->window_end = reader->offset;
-    int error = io_file_read_now(files->io, files->fd, files->buffer, bytes, reader->offset);
-    if (error == 0)
-        files->window_end += bytes;
-    files->bytes_read += bytes;
-    return error;
+    for (;;) {
+        uint32_t bytes = log_snapshot_reader_needs(reader, window(files), window_bytes(files));
+        if (window_bytes(files) >= bytes)
+            return 0;
+        int error = extend_window(files, bytes);
+        if (error != 0)
+            return error;
+    }
 }
 
 enum data_directory_status log_files_read_snapshot(struct log_files *files,
@@ -415,8 +457,7 @@ int log_files_read_segment(void *context, uint32_t segment_index, uint64_t offse
             return files->fd;
         files->fd_index = segment_index;
     }
-    files->bytes_read += bytes;
-    return io_file_read_now(files->io, files->fd, buffer, bytes, offset);
+    return read_open_file(files, buffer, bytes, offset, files->segments[segment_index].bytes);
 }
 
 uint64_t log_files_bytes_read(const struct log_files *files)

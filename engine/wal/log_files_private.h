@@ -26,9 +26,11 @@ struct log_files {
     uint32_t snapshot_count, snapshot_room;
     bool is_out_of_memory;
 
-    uint64_t bytes_read; /* so far, of all files */
-    uint8_t *buffer;     /* LOG_GROUP_BYTES_MAX: a group, or a block of a snapshot */
-    int fd;              /* of the segment that was read last, or of the snapshot; -1: none */
+    uint64_t bytes_read;    /* so far, of all files */
+    uint8_t *buffer;        /* LOG_GROUP_BYTES_MAX: a group, or a block of a snapshot */
+    struct io_ahead *ahead; /* NULL: not needed so far, or refused */
+    bool is_ahead_refused;
+    int fd; /* of the segment that was read last, or of the snapshot; -1: none */
     uint32_t fd_index;
 
     /* a snapshot being read */
