@@ -26,13 +26,18 @@ def copy(source, to):
         shutil.copytree(os.path.join(source, folder), os.path.join(to, folder))
 
 
-def apply(name, folder):
+def check(name, folder):
+    """Returns what git says against the patch, or an empty text, and changes nothing."""
+    return apply(name, folder, "--check")
+
+
+def apply(name, folder, *options):
     """Returns what git says against it, or an empty text."""
     patch = os.path.join(HERE, name + ".patch")
     # Not in any repository: else git would leave out what is below an ignored folder.
     environment = dict(os.environ, GIT_CEILING_DIRECTORIES=os.path.dirname(folder))
-    done = subprocess.run(["git", "apply", "--whitespace=nowarn", patch], cwd=folder,
-                          env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(["git", "apply", "--whitespace=nowarn", *options, patch],
+                          cwd=folder, env=environment, capture_output=True, text=True, check=False)
     return done.stderr if done.returncode != 0 else ""
 
 
