@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { DIRECTORY_MODE = 0750 };
@@ -173,16 +172,6 @@ int io_directory_list(struct io *io, const char *path,
     int error = -errno;
     closedir(directory);
     return error;
-}
-
-int io_file_system_room(struct io *io, const char *path, uint64_t *bytes_free_out)
-{
-    (void)io;
-    struct statvfs status;
-    if (statvfs(path, &status) != 0)
-        return -errno;
-    *bytes_free_out = (uint64_t)status.f_bavail * status.f_frsize;
-    return 0;
 }
 
 int io_file_lock(struct io *io, int fd)

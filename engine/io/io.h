@@ -169,9 +169,6 @@ int io_directory_sync(struct io *io, const char *path);
 /* Calls `entry` for every name but "." and "..", in no order. 0 or negative errno. */
 int io_directory_list(struct io *io, const char *path,
                       void (*entry)(void *context, const char *name), void *context);
-/* Bytes free on the file system that holds the path, without what it keeps for the superuser. 0 or
- * negative errno. */
-int io_file_system_room(struct io *io, const char *path, uint64_t *bytes_free_out);
 /* Takes an exclusive lock on a file or a directory that ends with the descriptor or the process. 0,
  * -EWOULDBLOCK when another has it. */
 int io_file_lock(struct io *io, int fd);

@@ -141,17 +141,3 @@ const char *stock_entry_decode(const uint8_t *from, uint32_t from_bytes,
         return "unknown type of entry";
     }
 }
-
-const char *stock_entry_type_name(int type)
-{
-    switch (type) {
-    case STOCK_ENTRY_ITEM:
-        return "ITEM";
-    case STOCK_ENTRY_BUYER:
-        return "BUYER";
-    case STOCK_ENTRY_RESERVATION:
-        return "RESERVATION";
-    default:
-        return "?";
-    }
-}

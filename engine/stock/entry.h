@@ -65,7 +65,4 @@ const char *stock_entry_decode(const uint8_t *from, uint32_t from_bytes,
 /* What this entry adds to the hash of the state that it is part of. */
 uint64_t stock_entry_hash(const struct stock_entry *entry);
 
-/* "RESERVATION"; "?" for a number that is no type. Static memory. */
-const char *stock_entry_type_name(int type);
-
 #endif

@@ -78,7 +78,6 @@ struct snapshot {
     bool is_page_passed; /* the other one waits for the disk, or is on its way */
     uint32_t passed_bytes, passed_entry_count;
     bool is_finished; /* the footer comes when the last page is written */
-    bool is_abandoned;
     bool is_fatal;
     char failure[FAILURE_BYTES];
 };
@@ -100,8 +99,6 @@ __attribute__((format(printf, 2, 3))) static void note_failure(struct snapshot *
                                                                const char *format, ...)
 {
     va_list arguments;
-    if (snapshot->failure[0] != '\0')
-        return; /* the first one is the reason */
     va_start(arguments, format);
     vsnprintf(snapshot->failure, sizeof snapshot->failure, format, arguments);
     va_end(arguments);
@@ -239,9 +236,7 @@ static void begin_step(struct snapshot *snapshot, enum step step)
 /* The next block, if there is one to be written. */
 static void write_on(struct snapshot *snapshot)
 {
-    if (snapshot->is_abandoned)
-        give_up(snapshot);
-    else if (snapshot->is_page_passed)
+    if (snapshot->is_page_passed)
         begin_step(snapshot, STEP_BLOCK);
     else
         begin_step(snapshot, snapshot->is_finished ? STEP_FOOTER : STEP_NONE);
@@ -361,13 +356,10 @@ static void step_done(struct io_op *op, int32_t result)
                     (step == STEP_READ && (result == 0 || result % LOG_BLOCK_BYTES != 0));
     /* Nothing was left behind; or it can't be removed, and is found in the way another time. */
     bool is_cleared = (step == STEP_CLEAR && result == -ENOENT) || step == STEP_REMOVE;
-    bool is_being_named = step == STEP_RENAME || step == STEP_SYNC_NAME;
     if (step == STEP_OPEN && result >= 0)
         snapshot->fd = result;
     if ((result < 0 || is_short) && !is_cleared)
         step_failed(snapshot, result);
-    else if (snapshot->is_abandoned && step != STEP_REMOVE && !is_being_named)
-        give_up(snapshot);
     else
         step_succeeded(snapshot, result);
 }
@@ -393,8 +385,6 @@ void snapshot_begin(struct snapshot *snapshot, const struct log_snapshot_header 
     snapshot->offset = 0;
     snapshot->is_page_passed = false;
     snapshot->is_finished = false;
-    snapshot->is_abandoned = false;
-    snapshot->failure[0] = '\0';
     snapshot->state = SNAPSHOT_FILLING;
     begin_step(snapshot, STEP_CLEAR);
 }
@@ -431,16 +421,6 @@ void snapshot_finish(struct snapshot *snapshot, const struct log_snapshot_footer
     snapshot->state = SNAPSHOT_FINISHING;
     if (snapshot->step == STEP_NONE)
         write_on(snapshot);
-}
-
-void snapshot_abandon(struct snapshot *snapshot)
-{
-    hf_assert(snapshot->state == SNAPSHOT_FILLING || snapshot->state == SNAPSHOT_FINISHING);
-    note_failure(snapshot, "%s: given up", snapshot->new_path);
-    snapshot->is_abandoned = true;
-    snapshot->state = SNAPSHOT_FINISHING;
-    if (snapshot->step == STEP_NONE)
-        give_up(snapshot);
 }
 
 void snapshot_settle(struct snapshot *snapshot)

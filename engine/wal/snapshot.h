@@ -68,10 +68,6 @@ void snapshot_pass(struct snapshot *snapshot, uint32_t bytes, uint32_t entry_cou
 /* Everything was passed on. Of the footer the counts and the hash of the state are taken. */
 void snapshot_finish(struct snapshot *snapshot, const struct log_snapshot_footer *footer);
 
-/* Ends it before its time: SNAPSHOT_FAILED when what is under way has ended and the file is gone;
- * SNAPSHOT_DONE when it was getting its name already. */
-void snapshot_abandon(struct snapshot *snapshot);
-
 /* Takes note of the end: SNAPSHOT_NONE again. After DONE and FAILED. */
 void snapshot_settle(struct snapshot *snapshot);
 

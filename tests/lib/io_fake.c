@@ -618,16 +618,6 @@ int io_directory_list(struct io *io, const char *path,
     return 0;
 }
 
-int io_file_system_room(struct io *io, const char *path, uint64_t *bytes_free_out)
-{
-    (void)io;
-    uint64_t used = used_bytes();
-    if (find(path) == NULL)
-        return -ENOENT;
-    *bytes_free_out = used < disk.capacity_bytes ? disk.capacity_bytes - used : 0;
-    return 0;
-}
-
 int io_file_lock(struct io *io, int fd)
 {
     (void)io;

@@ -156,7 +156,7 @@ static uint64_t whole_pages(uint64_t bytes)
     return (bytes + SIM_PAGE_BYTES - 1) / SIM_PAGE_BYTES * SIM_PAGE_BYTES;
 }
 
-uint64_t sim_disk_room(void)
+static uint64_t free_bytes(void)
 {
     uint64_t used = sim_disk_used_bytes();
     return used < disk.options.capacity_bytes ? disk.options.capacity_bytes - used : 0;
@@ -168,7 +168,7 @@ int sim_disk_reserve(struct sim_node *file, uint64_t bytes)
     uint64_t wanted_bytes = whole_pages(bytes);
     if (wanted_bytes <= content->allocated_bytes)
         return 0;
-    if (wanted_bytes - content->allocated_bytes > sim_disk_room())
+    if (wanted_bytes - content->allocated_bytes > free_bytes())
         return -ENOSPC;
     content->allocated_bytes = wanted_bytes;
     return 0;

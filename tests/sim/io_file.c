@@ -265,19 +265,6 @@ int io_directory_sync(struct io *io, const char *path)
     return folder == NULL ? error : sim_disk_sync(folder, verdict);
 }
 
-int io_file_system_room(struct io *io, const char *path, uint64_t *bytes_free_out)
-{
-    int error = 0;
-    (void)io;
-    struct sim_verdict verdict = operation("io_file_system_room", path);
-    if (verdict.is_fault)
-        return verdict.error;
-    if (sim_tree_find(path, &error) == NULL)
-        return error;
-    *bytes_free_out = sim_disk_room();
-    return 0;
-}
-
 /* Taken beforehand, because the engine may change the folder meanwhile, or end; in static memory,
  * because then nobody would give it back. One listing at a time. */
 static struct sim_entry *list;

@@ -156,9 +156,6 @@ void sim_disk_lacks_room(const char *path);
 /* Room for a file of so many bytes, whose size stays. 0 or -ENOSPC. */
 int sim_disk_reserve(struct sim_node *file, uint64_t bytes);
 
-/* Bytes that are free. */
-uint64_t sim_disk_room(void);
-
 /* ---- the network, from the engine's side (network.c) ---- */
 
 int sim_network_listen(const char *port, bool is_shared);

@@ -527,34 +527,15 @@ Test(file_system, that_is_full_refuses_what_does_not_fit)
         struct operation write;
         int fd = open_file(io, test_directory_file(&directory, "file"), IO_FILE_CREATE);
         cr_assert(fd >= 0);
-        uint64_t bytes_free = 0;
-        cr_expect_eq(io_file_system_room(io, directory.path, &bytes_free), 0);
-        cr_expect_eq(bytes_free, 1 << 20);
         cr_expect_eq(allocate(io, fd, 2 << 20), -ENOSPC);
         cr_expect_eq(io_file_size(io, fd), 0);
         cr_expect_eq(allocate(io, fd, 1 << 20), 0);
         prepare(&write);
         io_file_write(io, &write.op, fd, bytes, sizeof bytes, 1 << 20, false);
         cr_expect_eq(finish(io, &write), -ENOSPC);
-        cr_expect_eq(io_file_system_room(io, directory.path, &bytes_free), 0);
-        cr_expect_eq(bytes_free, 0);
         io_close(io, fd);
         io_destroy(&io);
         unmount(&directory);
     }
-    test_directory_remove(&directory);
-}
-
-Test(file_system, its_room_is_asked_by_the_path_of_anything_on_it)
-{
-    struct io *io = started(8);
-    struct test_directory directory;
-    test_directory_make(&directory);
-    uint64_t bytes_free = 0;
-    cr_expect_eq(io_file_system_room(io, directory.path, &bytes_free), 0);
-    cr_expect_gt(bytes_free, 0);
-    cr_expect_eq(io_file_system_room(io, test_directory_file(&directory, "no"), &bytes_free),
-                 -ENOENT);
-    io_destroy(&io);
     test_directory_remove(&directory);
 }

@@ -520,22 +520,6 @@ Test(fault, beyond_the_capacity_there_is_no_space)
     cr_expect_eq(allocate(other_fd, 2 * BLOCK), 0);
 }
 
-Test(file_system, its_room_is_the_capacity_without_what_files_take)
-{
-    uint64_t bytes_free = 0;
-    begin(1);
-    sim_disk_set_options(&(struct sim_disk_options){.capacity_bytes = 4 * BLOCK});
-    make_file("/f", 7, BLOCK);
-    cr_expect_eq(io_file_system_room(io, "/", &bytes_free), 0);
-    cr_expect_eq(bytes_free, 3 * BLOCK);
-    sim_disk_set_options(&(struct sim_disk_options){.capacity_bytes = 10});
-    cr_expect_eq(io_file_system_room(io, "/f", &bytes_free), 0);
-    cr_expect_eq(bytes_free, 0, "less than nothing is nothing");
-    cr_expect_eq(io_file_system_room(io, "/x", &bytes_free), -ENOENT);
-    sim_disk_fail_at(1, SIM_DISK_ERROR, EIO, false);
-    cr_expect_eq(io_file_system_room(io, "/", &bytes_free), -EIO);
-}
-
 /* ---- mistakes ---- */
 
 static void rename_with_a_path_that_changes(void)

@@ -215,11 +215,3 @@ Test(entry, decode_accepts_only_what_encode_writes)
         cr_assert_eq(memcmp(bytes, again, count), 0);
     }
 }
-
-Test(entry, types_have_names)
-{
-    cr_expect_str_eq(stock_entry_type_name(STOCK_ENTRY_ITEM), "ITEM");
-    cr_expect_str_eq(stock_entry_type_name(STOCK_ENTRY_BUYER), "BUYER");
-    cr_expect_str_eq(stock_entry_type_name(STOCK_ENTRY_RESERVATION), "RESERVATION");
-    cr_expect_str_eq(stock_entry_type_name(STOCK_RECORD_HELD), "?");
-}

@@ -189,35 +189,6 @@ Test(snapshot, a_second_one_of_the_same_lsn_takes_the_place_of_the_first)
 
 /* ---- not to the end ---- */
 
-Test(snapshot, abandoned_at_any_moment_leaves_nothing_and_the_next_one_is_whole)
-{
-    bool is_done = false;
-    uint32_t abandoned_count = 0;
-    for (int turns = 0; !is_done; turns++) {
-        snapshot_fixture_begin(&fixture, &taking, ENTRIES);
-        for (int i = 0; i < turns && !snapshot_fixture_is_over(&taking); i++)
-            snapshot_fixture_turn(&fixture, &taking);
-        is_done = snapshot_state(taking.snapshot) == SNAPSHOT_DONE;
-        if (!is_done) {
-            snapshot_abandon(taking.snapshot);
-            is_done = snapshot_fixture_end(&fixture, &taking) == SNAPSHOT_DONE;
-        }
-        if (!is_done) {
-            abandoned_count++;
-            cr_expect_not_null(strstr(snapshot_failure(taking.snapshot), "given up"), "%s",
-                               snapshot_failure(taking.snapshot));
-            cr_expect_not(snapshot_is_fatal(taking.snapshot));
-            cr_assert_not(exists(path_of_lsn(FIRST_LSN)));
-        }
-        cr_assert_not(exists(path_of(LOG_SNAPSHOT_NEW_NAME)), "after %d turns", turns);
-        snapshot_settle(taking.snapshot);
-    }
-    cr_expect_gt(abandoned_count, 5);
-    cr_assert_eq(unlink(path_of_lsn(FIRST_LSN)), 0);
-    cr_assert(snapshot_fixture_take(&fixture, &taking, ENTRIES));
-    assert_whole(FIRST_LSN, ENTRIES);
-}
-
 static void leave_unfinished(void)
 {
     FILE *file = fopen(path_of(LOG_SNAPSHOT_NEW_NAME), "w");
