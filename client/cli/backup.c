@@ -50,7 +50,7 @@ struct backup {
     hf_snapshot_reply snapshots;
     struct transfer *transfers; /* one per core */
     struct progress progress;
-    bool is_finished; /* the directory is there, whole */
+    bool is_finished; /* the directory is there, whole and synced */
 
     pthread_mutex_t mutex; /* of all below */
     pthread_cond_t changed;
@@ -368,13 +368,16 @@ static void print_success(const struct backup *backup, uint64_t took_ms)
 
 static void print_failure(const struct backup *backup)
 {
-    fprintf(stderr, "holdfast: no backup was made: %s\n", backup->failure);
+    bool is_there = backup->directory.is_there;
+    fprintf(stderr, "holdfast: %s%s\n", is_there ? "" : "no backup was made: ", backup->failure);
     if (!backup->options->given[OPTION_JSON])
         return;
     struct output output;
     hf_outcome outcome = backup->exit_code == EXIT_REFUSED ? HF_REFUSED : HF_NOT_SENT;
     output_init(&output, true);
     output_text(&output, "outcome", hf_outcome_name(outcome));
+    if (is_there)
+        output_text(&output, "directory", backup->directory.path);
     output_text(&output, "error", backup->failure);
     output_flush(&output);
 }
@@ -400,7 +403,7 @@ static int run(struct backup *backup)
         print_success(backup, progress_now_ms() - began_ms);
         return EXIT_APPLIED;
     }
-    if (signal_number != 0)
+    if (signal_number != 0 && !backup->directory.is_there)
         end_by_signal();
     print_failure(backup);
     return backup->exit_code;

@@ -161,16 +161,23 @@ static bool note_name(void *context, const char *name)
     return false;
 }
 
-static bool sync_folder(struct backup_directory *directory, const char *path)
+/* 0 or a negative errno. */
+static int sync_path(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return fail(directory, path, "open this folder");
-    int result = fsync(fd);
-    int error = errno;
+        return -errno;
+    int error = fsync(fd) == 0 ? 0 : -errno;
     close(fd);
-    errno = error;
-    return result == 0 || fail(directory, path, "sync this folder");
+    return error;
+}
+
+static bool sync_folder(struct backup_directory *directory, const char *path)
+{
+    int error = sync_path(path);
+    if (error != 0)
+        backup_trouble(directory->message, path, "sync this folder", error);
+    return error == 0;
 }
 
 static bool make_folder(struct backup_directory *directory, const char *path)
@@ -414,6 +421,18 @@ static bool sync_folders(struct backup_directory *directory)
     return sync_folder(directory, path);
 }
 
+/* Without it the backup is there all the same, and is not to be taken for one that was not made. */
+static bool sync_name(struct backup_directory *directory)
+{
+    int error = sync_path(directory->parent);
+    if (error == 0)
+        return true;
+    return say(directory,
+               "the backup is there, whole and under its name, but may not survive a loss of "
+               "power: %s: cannot sync this folder: %s; run 'sync', or take another backup",
+               directory->parent, strerrordesc_np(-error));
+}
+
 bool backup_directory_finish(struct backup_directory *directory)
 {
     if (!sync_folders(directory) || !write_manifest(directory) ||
@@ -422,7 +441,8 @@ bool backup_directory_finish(struct backup_directory *directory)
     if (rename(directory->partial, directory->path) != 0)
         return fail(directory, directory->path, "give the backup this name");
     close_partial(directory);
-    return sync_folder(directory, directory->parent);
+    directory->is_there = true;
+    return sync_name(directory);
 }
 
 void backup_directory_abandon(struct backup_directory *directory)

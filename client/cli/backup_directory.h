@@ -27,7 +27,8 @@ struct backup_directory {
     char path[BACKUP_PATH_BYTES];
     char partial[BACKUP_PATH_BYTES];
     char parent[BACKUP_PATH_BYTES];
-    int fd; /* of the partial directory, locked; -1 = it is not made */
+    int fd;        /* of the partial directory, locked; -1 = it is not made */
+    bool is_there; /* it has its name */
     uint32_t core_count;
     struct id128 server_id; /* new */
     char message[BACKUP_MESSAGE_BYTES];
@@ -45,8 +46,9 @@ bool backup_directory_create(struct backup_directory *directory, uint32_t core_c
 void backup_directory_snapshot_path(const struct backup_directory *directory, uint32_t core,
                                     char to[BACKUP_PATH_BYTES]);
 
-/* All snapshots are whole and synced: makes the directory one, and gives it its name. If only the
- * sync of the name fails, the directory is there and good, and a power cut may undo its name. */
+/* All snapshots are whole and synced: makes the directory one, and gives it its name. False with
+ * `is_there` when only the sync of the name has failed: the directory is good, and a loss of power
+ * may undo its name. */
 bool backup_directory_finish(struct backup_directory *directory);
 
 /* Removes what was made and is not finished. Harmless when there is nothing. */

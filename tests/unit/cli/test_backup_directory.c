@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 /* The folders and the manifest of a backup, below a scratch folder. */
 
@@ -21,6 +22,18 @@ static void tear_down(void)
 {
     backup_directory_abandon(&directory);
     test_directory_remove(&scratch);
+}
+
+/* The n-th sync from now on fails, in place of the C library's; 0 = none. */
+static int failing_sync;
+
+int fsync(int fd)
+{
+    if (failing_sync > 0 && --failing_sync == 0) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fsync, fd);
 }
 
 TestSuite(backup_directory, .init = set_up, .fini = tear_down);
@@ -131,6 +144,29 @@ Test(backup_directory, one_that_is_abandoned_leaves_nothing)
     backup_directory_abandon(&directory);
     cr_expect_not(exists("shop") || exists("shop.partial"));
     backup_directory_abandon(&directory);
+}
+
+/* A core's folder, the era's, the manifest and the folder that it is in; then the one above. */
+Test(backup_directory, one_whose_last_sync_fails_is_there_and_is_told_to_be)
+{
+    enum { SYNC_COUNT = 5 };
+    for (int sync = 1; sync <= SYNC_COUNT; sync++) {
+        cr_assert(create("shop", 1), "%s", directory.message);
+        failing_sync = sync;
+        cr_expect_not(backup_directory_finish(&directory));
+        cr_assert_eq(failing_sync, 0, "sync %d", sync);
+        cr_expect_eq(exists("shop"), sync == SYNC_COUNT);
+        cr_expect_eq(directory.is_there, sync == SYNC_COUNT);
+        backup_directory_abandon(&directory);
+        cr_expect_not(exists("shop.partial"));
+    }
+    cr_expect(exists("shop/MANIFEST"));
+    char expected[BACKUP_MESSAGE_BYTES];
+    snprintf(expected, sizeof expected,
+             "the backup is there, whole and under its name, but may not survive a loss of power: "
+             "%s: cannot sync this folder: Input/output error; run 'sync', or take another backup",
+             scratch.path);
+    cr_expect_str_eq(directory.message, expected);
 }
 
 /* ---- what is in the way ---- */
