@@ -104,8 +104,9 @@ static void format_snapshot(hf_result result, char text_out[REFUSAL_TEXT_BYTES])
 {
     if (result == HF_RESULT_READ_ONLY)
         snprintf(text_out, REFUSAL_TEXT_BYTES,
-                 "the server's disk has no room for it or refuses to take it, or the server keeps "
-                 "nothing on disk: its own log says which");
+                 "the server's disk has no room for it or fails, or the server keeps nothing on "
+                 "disk (--durability off): its own log says which; make room, see to the disk or "
+                 "start it otherwise, and try again");
     else if (result == HF_RESULT_UNKNOWN_SNAPSHOT)
         snprintf(text_out, REFUSAL_TEXT_BYTES,
                  "newer ones have replaced it meanwhile: run the backup again; if that does not "

@@ -90,19 +90,26 @@ static void print_json(const hf_snapshot_reply *reply, const hf_core_snapshot *s
     output_flush(&output);
 }
 
+static struct refusal refusal_of(hf_result result)
+{
+    return (struct refusal){.command = COMMAND_SNAPSHOT, .result = result};
+}
+
 /* A core at a time, where there are several that have an answer of their own. */
 static int tell_failures(hf_client *client, const hf_snapshot_reply *reply)
 {
     for (uint32_t i = 0; i < reply->core_count && reply->core_count > 1; i++) {
         const hf_core_snapshot *snapshot = &reply->cores[i];
+        const struct refusal refusal = refusal_of(snapshot->result);
+        char text[REFUSAL_TEXT_BYTES];
+        refusal_format(&refusal, text);
         if (snapshot->outcome != HF_APPLIED)
             fprintf(stderr, "holdfast: core %u: %s\n", snapshot->core,
-                    snapshot->outcome == HF_REFUSED ? hf_result_text(snapshot->result)
-                                                    : hf_error_text(snapshot->error));
+                    snapshot->outcome == HF_REFUSED ? text : hf_error_text(snapshot->error));
     }
+    const struct refusal refusal = refusal_of(reply->result);
     if (reply->outcome == HF_REFUSED)
-        return tell_refusal(
-            &(struct refusal){.command = COMMAND_SNAPSHOT, .result = reply->result});
+        return tell_refusal(&refusal);
     return tell_failure(client, reply->outcome, reply->result, reply->error);
 }
 

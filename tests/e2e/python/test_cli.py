@@ -403,6 +403,20 @@ def test_snapshot(cli, checks, cores):
                  abs(stat["now_ms"] - stat["snapshot_taken_ms"]) < 60000, stat)
 
 
+def test_snapshot_without_disk(checks, options, more):
+    """READ_ONLY has several causes: no line may name one that is not so."""
+    server = Server(options.holdfastd, options.cores, options.scratch,
+                    more=more + ["--durability", "off"])
+    cli = Cli(options.holdfast, "127.0.0.1:%d" % server.port, checks)
+    code, _, err = cli.run("snapshot")
+    lines = err.splitlines()
+    checks.check("snapshot of a server that keeps nothing on disk", code == REFUSED and
+                 len(lines) == (1 if options.cores == 1 else options.cores + 1) and
+                 all("--durability off" in line and "full" not in line for line in lines), err)
+    server.stop()
+    server.clean()
+
+
 class Buyers:
     """Threads that reserve until they are stopped. `done` are the ids that were held, in the order
     of the answers."""
@@ -650,6 +664,7 @@ def run_tests(checks, options, more, server):
     folder = tempfile.mkdtemp(prefix="cli-", dir=options.scratch)
     test_import(cli, checks, folder)
     test_snapshot(cli, checks, options.cores)
+    test_snapshot_without_disk(checks, options, more)
     test_backup(cli, checks, options, more, folder)
     test_backup_trouble(cli, checks, server.port, folder)
     test_drill(cli, checks, folder)

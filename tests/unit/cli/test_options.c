@@ -78,7 +78,10 @@ Test(refusal, of_a_snapshot_tells_where_to_look)
     char text[REFUSAL_TEXT_BYTES];
     refusal_format(&(struct refusal){.command = COMMAND_SNAPSHOT, .result = HF_RESULT_READ_ONLY},
                    text);
-    cr_expect(strstr(text, "its own log says which"), "%s", text);
+    cr_expect_str_eq(text,
+                     "the server's disk has no room for it or fails, or the server keeps nothing "
+                     "on disk (--durability off): its own log says which; make room, see to the "
+                     "disk or start it otherwise, and try again");
     refusal_format(
         &(struct refusal){.command = COMMAND_BACKUP, .result = HF_RESULT_UNKNOWN_SNAPSHOT}, text);
     cr_expect(strstr(text, "run the backup again") && strstr(text, "--snapshot-after"), "%s", text);
