@@ -11,13 +11,39 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+static struct io *io;
+static struct test_directory directory;
+
+static void make_directory(void)
+{
+    test_directory_make(&directory);
+}
+
+static void remove_directory(void)
+{
+    test_directory_remove(&directory);
+}
+
+static void set_up(void)
+{
+    make_directory();
+    io = started(8);
+}
+
+static void tear_down(void)
+{
+    io_destroy(&io);
+    remove_directory();
+}
+
+TestSuite(file, .init = set_up, .fini = tear_down);
+TestSuite(asynchronous, .init = set_up, .fini = tear_down);
+TestSuite(file_system, .init = make_directory, .fini = remove_directory);
+
 /* ---- blocking ---- */
 
 Test(file, durable_direct_write_is_read_back)
 {
-    struct io *io = started(8);
-    struct test_directory directory;
-    test_directory_make(&directory);
     static _Alignas(4096) uint8_t written[8192];
     static _Alignas(4096) uint8_t seen[8192];
     io_random(io, written, sizeof written);
@@ -40,15 +66,10 @@ Test(file, durable_direct_write_is_read_back)
     cr_assert_arr_eq(seen, written, sizeof seen);
     cr_assert_eq(io_file_read_now(io, fd, seen, sizeof seen, (1 << 20) - 4096), -ENODATA);
     io_close(io, fd);
-    io_destroy(&io);
-    test_directory_remove(&directory);
 }
 
 Test(file, a_failed_write_is_passed_on)
 {
-    struct io *io = started(8);
-    struct test_directory directory;
-    test_directory_make(&directory);
     io_close(io, io_file_open_now(io, test_directory_file(&directory, "file"), IO_FILE_CREATE));
     int fd = io_file_open_now(io, test_directory_file(&directory, "file"), IO_FILE_READ);
     struct operation write;
@@ -57,8 +78,6 @@ Test(file, a_failed_write_is_passed_on)
     cr_assert_eq(finish(io, &write), -EBADF);
     cr_assert_eq(io_file_write_now(io, fd, "x", 1, 0), -EBADF);
     io_close(io, fd);
-    io_destroy(&io);
-    test_directory_remove(&directory);
 }
 
 static void count_name(void *context, const char *name)
@@ -68,34 +87,41 @@ static void count_name(void *context, const char *name)
     counts[1] += strcmp(name, "new") == 0;
 }
 
-Test(file, what_is_no_regular_file_is_not_opened_and_not_waited_for, .timeout = 20)
+/* A pipe, a device, a folder, and a link to a device. */
+static void expect_none_opened(int32_t (*open_it)(const char *path, uint32_t flags))
 {
-    struct io *io = started(8);
-    struct test_directory directory;
-    test_directory_make(&directory);
     const char *path = test_directory_file(&directory, "file");
     static const uint32_t FLAGS[] = {0, IO_FILE_READ, IO_FILE_DIRECT};
+    int lowest = dup(0);
+    io_close(io, lowest);
     for (size_t i = 0; i < sizeof FLAGS / sizeof FLAGS[0]; i++) {
         cr_assert_eq(mkfifo(path, 0600), 0);
-        cr_expect_eq(io_file_open_now(io, path, FLAGS[i]), -ENXIO);
+        cr_expect_eq(open_it(path, FLAGS[i]), -ENXIO);
+        cr_expect_eq(open_it(path, FLAGS[i] | IO_FILE_CREATE), -EEXIST);
         cr_assert_eq(unlink(path), 0);
         cr_assert_eq(symlink("/dev/zero", path), 0);
-        cr_expect_eq(io_file_open_now(io, path, FLAGS[i]), -ENXIO);
+        cr_expect_eq(open_it(path, FLAGS[i]), -ENXIO);
         cr_assert_eq(unlink(path), 0);
         cr_assert_eq(mkdir(path, 0700), 0);
-        cr_expect_eq(io_file_open_now(io, path, FLAGS[i]), -ENXIO);
+        cr_expect_eq(open_it(path, FLAGS[i]), -ENXIO);
         cr_assert_eq(rmdir(path), 0);
-        cr_expect_eq(io_file_open_now(io, "/dev/zero", FLAGS[i]), -ENXIO);
+        cr_expect_eq(open_it("/dev/zero", FLAGS[i]), -ENXIO);
     }
-    test_directory_remove(&directory);
-    io_destroy(&io);
+    cr_expect_eq(dup(0), lowest, "a descriptor was left open");
+}
+
+static int32_t open_now(const char *path, uint32_t flags)
+{
+    return io_file_open_now(io, path, flags);
+}
+
+Test(file, what_is_no_regular_file_is_not_opened_and_not_waited_for, .timeout = 20)
+{
+    expect_none_opened(open_now);
 }
 
 Test(file, names_and_locks)
 {
-    struct io *io = started(8);
-    struct test_directory directory;
-    test_directory_make(&directory);
     const char *old_path = test_directory_file(&directory, "old");
     const char *new_path = test_directory_file(&directory, "new");
     const char *folder = test_directory_file(&directory, "folder");
@@ -129,13 +155,11 @@ Test(file, names_and_locks)
     cr_assert_eq(counts[1], 1);
     cr_assert_eq(io_file_remove_now(io, new_path), 0);
     cr_assert_eq(io_file_remove_now(io, new_path), -ENOENT);
-    io_destroy(&io);
-    test_directory_remove(&directory);
 }
 
 /* ---- asynchronous ---- */
 
-static int32_t open_file(struct io *io, const char *path, uint32_t flags)
+static int32_t open_file(const char *path, uint32_t flags)
 {
     struct operation operation;
     prepare(&operation);
@@ -143,7 +167,7 @@ static int32_t open_file(struct io *io, const char *path, uint32_t flags)
     return finish(io, &operation);
 }
 
-static int32_t read_file(struct io *io, int fd, void *buffer, uint32_t bytes, uint64_t offset)
+static int32_t read_file(int fd, void *buffer, uint32_t bytes, uint64_t offset)
 {
     struct operation operation;
     prepare(&operation);
@@ -151,7 +175,7 @@ static int32_t read_file(struct io *io, int fd, void *buffer, uint32_t bytes, ui
     return finish(io, &operation);
 }
 
-static int32_t allocate(struct io *io, int fd, uint64_t bytes)
+static int32_t allocate(int fd, uint64_t bytes)
 {
     struct operation operation;
     prepare(&operation);
@@ -159,7 +183,7 @@ static int32_t allocate(struct io *io, int fd, uint64_t bytes)
     return finish(io, &operation);
 }
 
-static int32_t rename_file(struct io *io, const char *from, const char *to)
+static int32_t rename_file(const char *from, const char *to)
 {
     struct operation operation;
     prepare(&operation);
@@ -167,7 +191,7 @@ static int32_t rename_file(struct io *io, const char *from, const char *to)
     return finish(io, &operation);
 }
 
-static int32_t remove_file(struct io *io, const char *path)
+static int32_t remove_file(const char *path)
 {
     struct operation operation;
     prepare(&operation);
@@ -176,7 +200,7 @@ static int32_t remove_file(struct io *io, const char *path)
 }
 
 /* A file with one byte in it. */
-static void make_file(struct io *io, const char *path, char byte)
+static void make_file(const char *path, char byte)
 {
     int fd = io_file_open_now(io, path, IO_FILE_CREATE);
     cr_assert(fd >= 0);
@@ -184,7 +208,7 @@ static void make_file(struct io *io, const char *path, char byte)
     io_close(io, fd);
 }
 
-static char first_byte(struct io *io, const char *path)
+static char first_byte(const char *path)
 {
     char byte = 0;
     int fd = io_file_open_now(io, path, IO_FILE_READ);
@@ -196,48 +220,38 @@ static char first_byte(struct io *io, const char *path)
 
 Test(asynchronous, a_direct_file_is_created_allocated_written_and_read)
 {
-    struct io *io = started(8);
-    struct test_directory directory;
-    test_directory_make(&directory);
     static _Alignas(4096) uint8_t written[8192];
     static _Alignas(4096) uint8_t seen[16384];
     io_random(io, written, sizeof written);
-    int fd =
-        open_file(io, test_directory_file(&directory, "file"), IO_FILE_CREATE | IO_FILE_DIRECT);
+    int fd = open_file(test_directory_file(&directory, "file"), IO_FILE_CREATE | IO_FILE_DIRECT);
     cr_assert(fd >= 0);
     int mode = fcntl(fd, F_GETFL);
     cr_expect(mode & O_DIRECT);
     cr_expect_not(mode & O_NONBLOCK);
     cr_expect(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 
-    cr_assert_eq(allocate(io, fd, 1 << 20), 0);
+    cr_assert_eq(allocate(fd, 1 << 20), 0);
     cr_assert_eq(io_file_size(io, fd), 1 << 20);
     struct operation write;
     prepare(&write);
     io_file_write(io, &write.op, fd, written, sizeof written, (1 << 20) - sizeof written, true);
     cr_assert_eq(finish(io, &write), sizeof written);
-    cr_assert_eq(allocate(io, fd, 4096), 0);
+    cr_assert_eq(allocate(fd, 4096), 0);
     cr_assert_eq(io_file_size(io, fd), 1 << 20, "it got smaller");
 
-    cr_assert_eq(read_file(io, fd, seen, sizeof written, (1 << 20) - sizeof written),
-                 sizeof written);
+    cr_assert_eq(read_file(fd, seen, sizeof written, (1 << 20) - sizeof written), sizeof written);
     cr_assert_arr_eq(seen, written, sizeof written);
-    cr_expect_eq(read_file(io, fd, seen, sizeof seen, (1 << 20) - sizeof written), sizeof written,
+    cr_expect_eq(read_file(fd, seen, sizeof seen, (1 << 20) - sizeof written), sizeof written,
                  "what there is up to the end");
-    cr_expect_eq(read_file(io, fd, seen, sizeof seen, 1 << 20), 0, "the end");
-    cr_expect_eq(read_file(io, fd, seen, sizeof seen, 1 << 21), 0, "behind the end");
-    cr_expect_eq(read_file(io, fd, seen, 4096, 0), 4096);
+    cr_expect_eq(read_file(fd, seen, sizeof seen, 1 << 20), 0, "the end");
+    cr_expect_eq(read_file(fd, seen, sizeof seen, 1 << 21), 0, "behind the end");
+    cr_expect_eq(read_file(fd, seen, 4096, 0), 4096);
     cr_expect_eq(seen[0], 0);
     io_close(io, fd);
-    io_destroy(&io);
-    test_directory_remove(&directory);
 }
 
 Test(asynchronous, nothing_happens_before_the_next_turn)
 {
-    struct io *io = started(8);
-    struct test_directory directory;
-    test_directory_make(&directory);
     const char *path = test_directory_file(&directory, "file");
     struct operation operation;
     prepare(&operation);
@@ -248,77 +262,44 @@ Test(asynchronous, nothing_happens_before_the_next_turn)
     cr_assert(fd >= 0);
     cr_expect_eq(access(path, F_OK), 0);
     io_close(io, fd);
-    io_destroy(&io);
-    test_directory_remove(&directory);
 }
 
 Test(asynchronous, an_opening_obeys_its_flags)
 {
-    struct io *io = started(8);
-    struct test_directory directory;
-    test_directory_make(&directory);
     const char *path = test_directory_file(&directory, "file");
-    cr_expect_eq(open_file(io, path, 0), -ENOENT);
-    cr_expect_eq(open_file(io, test_directory_file(&directory, "no/file"), IO_FILE_CREATE),
-                 -ENOENT);
-    make_file(io, path, 'a');
-    cr_expect_eq(open_file(io, path, IO_FILE_CREATE), -EEXIST);
-    cr_expect_eq(open_file(io, test_directory_file(&directory, "file/file"), 0), -ENOTDIR);
+    cr_expect_eq(open_file(path, 0), -ENOENT);
+    cr_expect_eq(open_file(test_directory_file(&directory, "no/file"), IO_FILE_CREATE), -ENOENT);
+    make_file(path, 'a');
+    cr_expect_eq(open_file(path, IO_FILE_CREATE), -EEXIST);
+    cr_expect_eq(open_file(test_directory_file(&directory, "file/file"), 0), -ENOTDIR);
 
-    int fd = open_file(io, path, IO_FILE_READ);
+    int fd = open_file(path, IO_FILE_READ);
     char byte = 0;
     struct operation write;
     cr_assert(fd >= 0);
-    cr_expect_eq(read_file(io, fd, &byte, 1, 0), 1);
+    cr_expect_eq(read_file(fd, &byte, 1, 0), 1);
     cr_expect_eq(byte, 'a');
     prepare(&write);
     io_file_write(io, &write.op, fd, "b", 1, 0, false);
     cr_expect_eq(finish(io, &write), -EBADF);
-    cr_expect_eq(allocate(io, fd, 4096), -EBADF);
+    cr_expect_eq(allocate(fd, 4096), -EBADF);
     io_close(io, fd);
-    io_destroy(&io);
-    test_directory_remove(&directory);
 }
 
 Test(asynchronous, what_is_no_regular_file_is_not_opened_and_not_waited_for, .timeout = 20)
 {
-    struct io *io = started(8);
-    struct test_directory directory;
-    test_directory_make(&directory);
-    const char *path = test_directory_file(&directory, "file");
-    static const uint32_t FLAGS[] = {0, IO_FILE_READ, IO_FILE_DIRECT};
-    int lowest = dup(0);
-    io_close(io, lowest);
-    for (size_t i = 0; i < sizeof FLAGS / sizeof FLAGS[0]; i++) {
-        cr_assert_eq(mkfifo(path, 0600), 0);
-        cr_expect_eq(open_file(io, path, FLAGS[i]), -ENXIO);
-        cr_expect_eq(open_file(io, path, FLAGS[i] | IO_FILE_CREATE), -EEXIST);
-        cr_assert_eq(unlink(path), 0);
-        cr_assert_eq(symlink("/dev/zero", path), 0);
-        cr_expect_eq(open_file(io, path, FLAGS[i]), -ENXIO);
-        cr_assert_eq(unlink(path), 0);
-        cr_assert_eq(mkdir(path, 0700), 0);
-        cr_expect_eq(open_file(io, path, FLAGS[i]), -ENXIO);
-        cr_assert_eq(rmdir(path), 0);
-        cr_expect_eq(open_file(io, "/dev/zero", FLAGS[i]), -ENXIO);
-    }
-    cr_expect_eq(dup(0), lowest, "a descriptor was left open");
-    test_directory_remove(&directory);
-    io_destroy(&io);
+    expect_none_opened(open_file);
 }
 
 Test(asynchronous, a_directory_is_opened_as_one_and_synced)
 {
-    struct io *io = started(8);
-    struct test_directory directory;
-    test_directory_make(&directory);
     const char *path = test_directory_file(&directory, "file");
     const char *link = test_directory_file(&directory, "link");
-    make_file(io, path, 'a');
-    cr_expect_eq(open_file(io, path, IO_FILE_DIRECTORY), -ENOTDIR);
+    make_file(path, 'a');
+    cr_expect_eq(open_file(path, IO_FILE_DIRECTORY), -ENOTDIR);
     cr_assert_eq(symlink(directory.path, link), 0);
-    int linked_fd = open_file(io, link, IO_FILE_DIRECTORY);
-    int fd = open_file(io, directory.path, IO_FILE_DIRECTORY);
+    int linked_fd = open_file(link, IO_FILE_DIRECTORY);
+    int fd = open_file(directory.path, IO_FILE_DIRECTORY);
     cr_assert(linked_fd >= 0);
     cr_assert(fd >= 0);
     struct operation sync;
@@ -327,89 +308,69 @@ Test(asynchronous, a_directory_is_opened_as_one_and_synced)
     cr_expect_eq(finish(io, &sync), 0);
     io_close(io, fd);
     io_close(io, linked_fd);
-    io_destroy(&io);
-    test_directory_remove(&directory);
 }
 
 /* Who has the lease is asked to give it up, and may take most of a minute. */
 Test(asynchronous, a_file_under_a_lease_is_not_waited_for, .timeout = 20)
 {
-    struct io *io = started(8);
-    struct test_directory directory;
-    test_directory_make(&directory);
     const char *path = test_directory_file(&directory, "file");
     signal(SIGIO, SIG_IGN);
     int fd = io_file_open_now(io, path, IO_FILE_CREATE);
     cr_assert_eq(fcntl(fd, F_SETLEASE, F_WRLCK), 0);
-    cr_expect_eq(open_file(io, path, 0), -EAGAIN);
+    cr_expect_eq(open_file(path, 0), -EAGAIN);
     cr_expect_eq(io_file_open_now(io, path, 0), -EAGAIN);
     cr_assert_eq(fcntl(fd, F_SETLEASE, F_UNLCK), 0);
-    int second = open_file(io, path, 0);
+    int second = open_file(path, 0);
     cr_expect(second >= 0);
     io_close(io, second);
     io_close(io, fd);
-    io_destroy(&io);
-    test_directory_remove(&directory);
 }
 
 Test(asynchronous, a_rename_replaces_what_has_the_name)
 {
-    struct io *io = started(8);
-    struct test_directory directory;
-    test_directory_make(&directory);
     const char *old_path = test_directory_file(&directory, "old");
     const char *new_path = test_directory_file(&directory, "new");
     const char *folder = test_directory_file(&directory, "folder");
-    make_file(io, old_path, 'a');
-    cr_expect_eq(rename_file(io, old_path, new_path), 0);
+    make_file(old_path, 'a');
+    cr_expect_eq(rename_file(old_path, new_path), 0);
     cr_expect_eq(access(old_path, F_OK), -1);
-    cr_expect_eq(first_byte(io, new_path), 'a');
+    cr_expect_eq(first_byte(new_path), 'a');
 
-    make_file(io, old_path, 'b');
+    make_file(old_path, 'b');
     int fd = io_file_open_now(io, new_path, IO_FILE_READ);
-    cr_expect_eq(rename_file(io, old_path, new_path), 0);
+    cr_expect_eq(rename_file(old_path, new_path), 0);
     cr_expect_eq(access(old_path, F_OK), -1);
-    cr_expect_eq(first_byte(io, new_path), 'b');
+    cr_expect_eq(first_byte(new_path), 'b');
     char byte = 0;
     cr_expect_eq(io_file_read_now(io, fd, &byte, 1, 0), 0);
     cr_expect_eq(byte, 'a', "who has it open keeps what was replaced");
     io_close(io, fd);
 
-    cr_expect_eq(rename_file(io, old_path, new_path), -ENOENT);
+    cr_expect_eq(rename_file(old_path, new_path), -ENOENT);
     cr_assert_eq(mkdir(folder, 0700), 0);
-    cr_expect_eq(rename_file(io, new_path, folder), -EISDIR);
-    cr_expect_eq(rename_file(io, new_path, test_directory_file(&directory, "no/file")), -ENOENT);
-    cr_expect_eq(first_byte(io, new_path), 'b');
-    io_destroy(&io);
-    test_directory_remove(&directory);
+    cr_expect_eq(rename_file(new_path, folder), -EISDIR);
+    cr_expect_eq(rename_file(new_path, test_directory_file(&directory, "no/file")), -ENOENT);
+    cr_expect_eq(first_byte(new_path), 'b');
 }
 
 Test(asynchronous, a_removed_file_is_gone_and_others_are_not_removed)
 {
-    struct io *io = started(8);
-    struct test_directory directory;
-    test_directory_make(&directory);
     const char *path = test_directory_file(&directory, "file");
     const char *link = test_directory_file(&directory, "link");
-    make_file(io, path, 'a');
+    make_file(path, 'a');
     cr_assert_eq(symlink(path, link), 0);
-    cr_expect_eq(remove_file(io, link), 0);
-    cr_expect_eq(first_byte(io, path), 'a', "of a link the link is removed");
-    cr_expect_eq(remove_file(io, path), 0);
+    cr_expect_eq(remove_file(link), 0);
+    cr_expect_eq(first_byte(path), 'a', "of a link the link is removed");
+    cr_expect_eq(remove_file(path), 0);
     cr_expect_eq(access(path, F_OK), -1);
-    cr_expect_eq(remove_file(io, path), -ENOENT);
-    cr_expect_eq(remove_file(io, directory.path), -EISDIR);
-    io_destroy(&io);
-    test_directory_remove(&directory);
+    cr_expect_eq(remove_file(path), -ENOENT);
+    cr_expect_eq(remove_file(directory.path), -EISDIR);
 }
 
 /* More than the ring has entries, of every kind and all at once. */
 Test(asynchronous, many_operations_run_side_by_side)
 {
     enum { COUNT = 300 };
-    struct io *io = started(8);
-    struct test_directory directory;
-    test_directory_make(&directory);
     static struct operation operations[COUNT];
     static char paths[COUNT][1100];
     static char new_paths[COUNT][1100];
@@ -438,8 +399,6 @@ Test(asynchronous, many_operations_run_side_by_side)
         cr_expect_eq(io_file_size(io, fds[i]), i % 2 == 0 ? 0 : i * 10);
         io_close(io, fds[i]);
     }
-    io_destroy(&io);
-    test_directory_remove(&directory);
 }
 
 static struct io *chain_io;
@@ -457,9 +416,7 @@ static void remove_it(struct io_op *op, int32_t fd)
 Test(asynchronous, done_may_start_the_next_operation_in_the_same_place)
 {
     chain_io = started(1);
-    struct test_directory directory;
     struct operation operation;
-    test_directory_make(&directory);
     chain_path = test_directory_file(&directory, "file");
     prepare(&operation);
     operation.op.done = remove_it;
@@ -467,43 +424,43 @@ Test(asynchronous, done_may_start_the_next_operation_in_the_same_place)
     cr_expect_eq(finish(chain_io, &operation), 0);
     cr_expect_eq(access(chain_path, F_OK), -1);
     io_destroy(&chain_io);
-    test_directory_remove(&directory);
 }
 
 /* ---- other file systems ---- */
 
-/* Mounts one in the directory, for this process only. False where that is not allowed: then there
- * is nothing to be tested. */
-static bool mount_at(const struct test_directory *directory, const char *kind, const char *options)
+/* Mounts one in the directory, for this process only, and starts the io. False where that is not
+ * allowed: then there is nothing to be tested. */
+static bool mount_here(const char *kind, const char *options)
 {
     if (unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
         return false;
-    return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("none", directory->path, kind, 0, options) == 0;
+    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", directory.path, kind, 0, options) != 0)
+        return false;
+    io = started(8);
+    return true;
 }
 
-static void unmount(const struct test_directory *directory)
+static void unmount(void)
 {
-    cr_assert_eq(umount(directory->path), 0);
+    io_destroy(&io);
+    cr_assert_eq(umount(directory.path), 0);
 }
 
 Test(file_system, without_direct_access_and_allocation_both_are_done_without)
 {
-    struct test_directory directory;
-    test_directory_make(&directory);
-    if (mount_at(&directory, "ramfs", NULL)) {
-        struct io *io = started(8);
+    if (mount_here("ramfs", NULL)) {
         const char *path = test_directory_file(&directory, "file");
         char byte = 'a';
-        int fd = open_file(io, path, IO_FILE_CREATE | IO_FILE_DIRECT);
+        int fd = open_file(path, IO_FILE_CREATE | IO_FILE_DIRECT);
         cr_assert(fd >= 0);
         int mode = fcntl(fd, F_GETFL);
-        cr_expect_eq(allocate(io, fd, 100000), 0);
+        cr_expect_eq(allocate(fd, 100000), 0);
         cr_expect_eq(io_file_size(io, fd), 100000);
         cr_expect_eq(fcntl(fd, F_GETFL), mode);
         cr_assert_eq(io_file_write_now(io, fd, &byte, 1, 99999), 0);
-        cr_expect_eq(allocate(io, fd, 100000), 0);
-        cr_expect_eq(allocate(io, fd, 50000), 0);
+        cr_expect_eq(allocate(fd, 100000), 0);
+        cr_expect_eq(allocate(fd, 50000), 0);
         cr_expect_eq(io_file_allocate_now(io, fd, 50000), 0);
         cr_expect_eq(io_file_size(io, fd), 100000);
         cr_assert_eq(io_file_read_now(io, fd, &byte, 1, 99999), 0);
@@ -511,31 +468,24 @@ Test(file_system, without_direct_access_and_allocation_both_are_done_without)
         cr_expect_eq(io_file_allocate_now(io, fd, 200000), 0);
         cr_expect_eq(io_file_size(io, fd), 200000);
         io_close(io, fd);
-        io_destroy(&io);
-        unmount(&directory);
+        unmount();
     }
-    test_directory_remove(&directory);
 }
 
 Test(file_system, that_is_full_refuses_what_does_not_fit)
 {
-    struct test_directory directory;
-    test_directory_make(&directory);
-    if (mount_at(&directory, "tmpfs", "size=1m")) {
-        struct io *io = started(8);
+    if (mount_here("tmpfs", "size=1m")) {
         static char bytes[4096];
         struct operation write;
-        int fd = open_file(io, test_directory_file(&directory, "file"), IO_FILE_CREATE);
+        int fd = open_file(test_directory_file(&directory, "file"), IO_FILE_CREATE);
         cr_assert(fd >= 0);
-        cr_expect_eq(allocate(io, fd, 2 << 20), -ENOSPC);
+        cr_expect_eq(allocate(fd, 2 << 20), -ENOSPC);
         cr_expect_eq(io_file_size(io, fd), 0);
-        cr_expect_eq(allocate(io, fd, 1 << 20), 0);
+        cr_expect_eq(allocate(fd, 1 << 20), 0);
         prepare(&write);
         io_file_write(io, &write.op, fd, bytes, sizeof bytes, 1 << 20, false);
         cr_expect_eq(finish(io, &write), -ENOSPC);
         io_close(io, fd);
-        io_destroy(&io);
-        unmount(&directory);
+        unmount();
     }
-    test_directory_remove(&directory);
 }

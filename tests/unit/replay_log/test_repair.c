@@ -38,6 +38,22 @@ static void expect_made(void)
     cr_expect_eq(run("export", "-o", folder, made()), 0, "%s", output);
 }
 
+/* And the state is that of the story. */
+static void expect_made_the_same(void)
+{
+    char hash[17];
+    snprintf(hash, sizeof hash, "%016" PRIx64, story_hash());
+    cr_expect_str_eq(json_text(report, "state_hash"), hash);
+    expect_made();
+}
+
+static void remove_all_of(const char *path)
+{
+    char command[1300];
+    snprintf(command, sizeof command, "rm -r '%s'", path);
+    cr_assert_eq(system(command), 0, "%s", path);
+}
+
 static const char *rows_of(const char *name)
 {
     static char rows[1 << 20];
@@ -53,6 +69,19 @@ static const char *rows_of(const char *name)
 static size_t count_of(const char *list)
 {
     return json_array_size(json_at(report, list));
+}
+
+/* ---- groups that verify, whatever they say ---- */
+
+static uint64_t seed_at(const uint8_t *segment, uint64_t offset)
+{
+    const struct id128 uuid = {bytes_get_u64(segment + 40), bytes_get_u64(segment + 48)};
+    return log_group_seed(uuid, offset);
+}
+
+static void seal_header(uint8_t *group_at, uint64_t seed)
+{
+    bytes_put_u64(group_at + 8, checksum64(group_at + 16, LOG_GROUP_HEADER_BYTES - 16, seed));
 }
 
 /* ---- small tales: one core, one group after the other ---- */
@@ -167,10 +196,7 @@ Test(tale, an_extension_that_is_lost_is_made_up_for)
     cr_expect_eq(count_of("made"), 1);
     cr_expect_str_eq(json_text(report, "made.0.type"), "EXTENDED");
     cr_expect_eq(json_number(report, "made.0.expires_ms"), T0 + 5000);
-    char hash[17];
-    snprintf(hash, sizeof hash, "%016" PRIx64, story_hash());
-    cr_expect_str_eq(json_text(report, "state_hash"), hash, "it is the same state");
-    expect_made();
+    expect_made_the_same();
 }
 
 Test(tale, the_second_of_two_extensions_is_enough)
@@ -186,10 +212,7 @@ Test(tale, the_second_of_two_extensions_is_enough)
     save_without_group(2);
     cr_assert_eq(repair(), 11, "%s", output);
     cr_expect_eq(count_of("dropped"), 0);
-    char hash[17];
-    snprintf(hash, sizeof hash, "%016" PRIx64, story_hash());
-    cr_expect_str_eq(json_text(report, "state_hash"), hash, "it is the same state");
-    expect_made();
+    expect_made_the_same();
 }
 
 Test(tale, holds_past_their_deadline_make_room_when_their_end_is_lost)
@@ -271,12 +294,10 @@ Test(tale, more_holds_than_records_are_missing_are_not_believed)
     struct log_builder *log = &story.eras[0].logs[0].log;
     struct data_builder_group *last = &story.eras[0].logs[0].groups[2];
     uint8_t *at = log->bytes[0] + last->offset;
-    const uint64_t seed = log_group_seed(
-        (struct id128){bytes_get_u64(log->bytes[0] + 40), bytes_get_u64(log->bytes[0] + 48)},
-        last->offset);
+    const uint64_t seed = seed_at(log->bytes[0], last->offset);
     bytes_put_u64(at + LOG_GROUP_HEADER_BYTES + 48, 1000);
     bytes_put_u64(at + 16, checksum64(at + LOG_GROUP_HEADER_BYTES, last->payload_bytes, seed));
-    bytes_put_u64(at + 8, checksum64(at + 16, LOG_GROUP_HEADER_BYTES - 16, seed));
+    seal_header(at, seed);
     save_without_group(2);
     cr_assert_eq(repair(), 11, "%s", output);
     cr_expect_eq(count_of("dropped"), 1);
@@ -330,21 +351,16 @@ TestSuite(late, .init = story_late, .fini = end_tale);
 
 static void expect_nothing_lost(void)
 {
-    char hash[17];
     cr_assert_eq(repair(), 0, "%s", output);
-    snprintf(hash, sizeof hash, "%016" PRIx64, story_hash());
-    cr_expect_str_eq(json_text(report, "state_hash"), hash);
     cr_expect(json_is_false(json_at(report, "lost")));
-    expect_made();
+    expect_made_the_same();
 }
 
 Test(whole, what_is_not_damaged_loses_nothing)
 {
     expect_nothing_lost();
     cr_expect_eq(count_of("holes"), 0);
-    char command[1300];
-    snprintf(command, sizeof command, "rm -r '%s'", made());
-    cr_assert_eq(system(command), 0);
+    remove_all_of(made());
     cr_expect_eq(run("repair", "-o", made(), data_path), 0);
     expect_output("lost            nothing\n");
 }
@@ -403,9 +419,7 @@ Test(whole, a_segment_that_is_missing_is_a_hole)
 
 Test(whole, a_folder_that_is_missing_is_a_hole)
 {
-    char command[1300];
-    snprintf(command, sizeof command, "rm -r '%s/era-000001/core-001'", data_path);
-    cr_assert_eq(system(command), 0);
+    remove_all_of(story_file(1, 1, ""));
     cr_assert_eq(repair(), 11, "%s", output);
     cr_expect_eq(json_number(report, "lost_records"),
                  (int64_t)story.eras[0].logs[1].log.next_lsn - 1);
@@ -458,12 +472,9 @@ Test(whole, groups_of_another_history_are_not_taken)
         const struct data_builder_group *group = &groups->groups[i];
         uint8_t *at = log->bytes[group->segment_index] + group->offset;
         const uint8_t *segment = log->bytes[group->segment_index];
-        const uint64_t seed =
-            log_group_seed((struct id128){bytes_get_u64(segment + 40), bytes_get_u64(segment + 48)},
-                           group->offset);
         bytes_put_u64(at + 40, chain);
         bytes_put_u64(at + 64, 1234);
-        bytes_put_u64(at + 8, checksum64(at + 16, LOG_GROUP_HEADER_BYTES - 16, seed));
+        seal_header(at, seed_at(segment, group->offset));
         chain = bytes_get_u64(at + 8);
     }
     snprintf(path, sizeof path, "%s", story_segment(2, 2, 2));
@@ -490,26 +501,20 @@ Test(whole, groups_of_another_history_are_not_taken)
 
 Test(whole, without_a_manifest_the_folders_tell)
 {
-    char path[1300];
-    snprintf(path, sizeof path, "%s/MANIFEST", data_path);
-    cr_assert_eq(truncate(path, 40), 0);
+    cr_assert_eq(truncate(test_directory_file(&directory, "data/MANIFEST"), 40), 0);
     expect_nothing_lost();
     cr_expect(json_is_true(json_at(report, "manifest_guessed")));
     expect_output("state hash");
-    cr_assert_eq(unlink(path), 0);
-    char command[2600];
-    snprintf(command, sizeof command, "rm -r '%s' '%s'", made(),
-             test_directory_file(&directory, "csv"));
-    cr_assert_eq(system(command), 0);
+    cr_assert_eq(unlink(test_directory_file(&directory, "data/MANIFEST")), 0);
+    remove_all_of(made());
+    remove_all_of(test_directory_file(&directory, "csv"));
     expect_nothing_lost();
 }
 
 Test(late, without_a_manifest_and_with_too_few_folders_it_is_refused)
 {
-    char command[2600];
-    snprintf(command, sizeof command, "rm -r '%s/MANIFEST' '%s/era-000002/core-002'", data_path,
-             data_path);
-    cr_assert_eq(system(command), 0);
+    cr_assert_eq(unlink(test_directory_file(&directory, "data/MANIFEST")), 0);
+    remove_all_of(story_file(2, 2, ""));
     cr_expect_eq(run("repair", "-o", made(), data_path), 3, "%s", output);
     expect_output("folders of cores are missing");
     cr_expect_eq(access(made(), F_OK), -1);
@@ -520,9 +525,7 @@ Test(tale, what_is_no_data_directory_is_refused)
     cr_assert_eq(mkdir(data_path, 0755), 0);
     cr_expect_eq(run("repair", "-o", made(), data_path), 4, "%s", output);
     expect_output("it is empty");
-    char path[1300];
-    snprintf(path, sizeof path, "%s/something", data_path);
-    cr_assert_eq(mkdir(path, 0755), 0);
+    cr_assert_eq(mkdir(test_directory_file(&directory, "data/something"), 0755), 0);
     cr_expect_eq(run("repair", "-o", made(), data_path), 3, "%s", output);
     expect_output("there is no file in it that a server wrote");
     cr_expect_eq(access(made(), F_OK), -1);

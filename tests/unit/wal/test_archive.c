@@ -1,66 +1,34 @@
 /* The archive: old segments are copied there before they are used again or removed, and together
  * with what is left in the data directory they are the whole log. On real files. */
 
-#include "small_log.h"
-#include "test_directory.h"
+#include "core_folder.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
 
 enum { RETRY_MS = 10000 };
 
-static struct test_directory scratch;
-static char data_path[2048], archive_path[2048];
-static struct fixture fixture;
+static char archive_path[2048];
 
 static void set_up(void)
 {
-    char message[256];
-    struct io *io = NULL;
-    test_directory_make(&scratch);
-    snprintf(data_path, sizeof data_path, "%s/data", scratch.path);
+    small_log_init(&fixture, core_folder_begin(), data_path);
     snprintf(archive_path, sizeof archive_path, "%s/archive", scratch.path);
-    cr_assert_eq(io_create(&(struct io_options){.op_count_max = 16}, &io, message), IO_OK, "%s",
-                 message);
-    io_start(io);
-    small_log_init(&fixture, io, data_path);
     fixture.options.archive_path = archive_path;
     cr_assert_eq(mkdir(archive_path, 0755), 0);
 }
 
-static void tear_down(void)
-{
-    io_destroy(&fixture.io);
-    test_directory_remove(&scratch);
-}
-
-TestSuite(archive, .init = set_up, .fini = tear_down, .timeout = 60);
-
-static const char *path_of(const char *top, const char *name)
-{
-    static char paths[4][4096];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/era-000001/core-000/%s", top, name);
-    return path;
-}
-
-static const char *path_of_segment(const char *top, uint64_t number)
-{
-    char name[LOG_NAME_BYTES_MAX];
-    log_segment_file_name(number, name);
-    return path_of(top, name);
-}
+TestSuite(archive, .init = set_up, .fini = core_folder_end, .timeout = 60);
 
 static bool is_there(const char *top, uint64_t number)
 {
-    return access(path_of_segment(top, number), F_OK) == 0;
+    return exists(core_folder_segment_in(top, number));
 }
 
 /* All that the segment has; false when it is not there. */
 static bool read_segment(const char *top, uint64_t number, uint8_t *to)
 {
-    FILE *file = fopen(path_of_segment(top, number), "r");
+    FILE *file = fopen(core_folder_segment_in(top, number), "r");
     if (file == NULL)
         return false;
     size_t bytes = fread(to, 1, SMALL_SEGMENT_BYTES, file);
@@ -102,7 +70,7 @@ Test(archive, what_is_let_go_is_copied_whole_under_its_own_name)
 Test(archive, nothing_is_used_again_before_it_is_archived)
 {
     fixture_open(&fixture);
-    cr_assert_eq(mkdir(path_of(archive_path, "000000000002.log.new"), 0755), 0);
+    cr_assert_eq(mkdir(core_folder_file_in(archive_path, "000000000002.log.new"), 0755), 0);
     small_log_write_segments(&fixture, 5);
     wal_release(fixture.wal, 5);
     small_log_write_segments(&fixture, 10);
@@ -112,7 +80,7 @@ Test(archive, nothing_is_used_again_before_it_is_archived)
         cr_expect(is_there(data_path, number), "segment %lu", (unsigned long)number);
 
     /* and what stood in the way is tried again later, not before */
-    cr_assert_eq(rmdir(path_of(archive_path, "000000000002.log.new")), 0);
+    cr_assert_eq(rmdir(core_folder_file_in(archive_path, "000000000002.log.new")), 0);
     small_log_write_segments(&fixture, 1);
     cr_expect_not(is_there(archive_path, 2));
     fixture.now_ms += RETRY_MS;
@@ -128,7 +96,7 @@ Test(archive, nothing_is_used_again_before_it_is_archived)
 Test(archive, the_writer_wakes_for_the_next_attempt_when_nothing_else_does)
 {
     fixture_open(&fixture);
-    cr_assert_eq(mkdir(path_of(archive_path, "000000000001.log.new"), 0755), 0);
+    cr_assert_eq(mkdir(core_folder_file_in(archive_path, "000000000001.log.new"), 0755), 0);
     small_log_write_segments(&fixture, 3);
     cr_expect_eq(wal_wake_at_ms(fixture.wal), UINT64_MAX);
     wal_release(fixture.wal, 3);
@@ -136,7 +104,7 @@ Test(archive, the_writer_wakes_for_the_next_attempt_when_nothing_else_does)
     const uint64_t wake_ms = wal_wake_at_ms(fixture.wal);
     cr_assert_gt(wake_ms, fixture.now_ms);
     cr_assert_leq(wake_ms, fixture.now_ms + RETRY_MS);
-    cr_assert_eq(rmdir(path_of(archive_path, "000000000001.log.new")), 0);
+    cr_assert_eq(rmdir(core_folder_file_in(archive_path, "000000000001.log.new")), 0);
     fixture.now_ms = wake_ms;
     turn_until_archived(2);
     cr_expect_eq(wal_wake_at_ms(fixture.wal), UINT64_MAX);
@@ -146,7 +114,7 @@ Test(archive, the_writer_wakes_for_the_next_attempt_when_nothing_else_does)
 Test(archive, half_a_copy_that_a_crash_left_is_made_anew)
 {
     fixture_open(&fixture);
-    FILE *file = fopen(path_of(archive_path, "000000000001.log.new"), "w");
+    FILE *file = fopen(core_folder_file_in(archive_path, "000000000001.log.new"), "w");
     cr_assert_not_null(file);
     for (int i = 0; i < 10000; i++)
         fputs("half ", file);
@@ -158,7 +126,7 @@ Test(archive, half_a_copy_that_a_crash_left_is_made_anew)
     turn_until_archived(1);
     cr_assert(read_segment(archive_path, 1, copy));
     cr_expect_arr_eq(copy, before, sizeof copy);
-    cr_expect_neq(access(path_of(archive_path, "000000000001.log.new"), F_OK), 0);
+    cr_expect_neq(access(core_folder_file_in(archive_path, "000000000001.log.new"), F_OK), 0);
     fixture_close(&fixture);
 }
 
@@ -187,7 +155,7 @@ Test(archive, a_segment_that_somebody_has_removed_is_passed_over)
 {
     fixture_open(&fixture);
     small_log_write_segments(&fixture, 6);
-    cr_assert_eq(unlink(path_of_segment(data_path, 2)), 0);
+    cr_assert_eq(unlink(core_folder_segment_in(data_path, 2)), 0);
     wal_release(fixture.wal, 6);
     turn_until_archived(5);
     cr_expect_not(is_there(archive_path, 2));

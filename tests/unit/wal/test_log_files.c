@@ -1,8 +1,7 @@
 /* What a start finds of one core's log: its snapshots, the place from which the log is read, and
  * the log behind it. On real files. */
 
-#include "small_log.h"
-#include "test_directory.h"
+#include "core_folder.h"
 
 #include "base/checksum.h"
 
@@ -11,42 +10,19 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-static struct test_directory scratch;
-static char data_path[2048];
-static struct fixture fixture;
-
 static void set_up(void)
 {
-    char message[256];
-    struct io *io = NULL;
-    test_directory_make(&scratch);
-    snprintf(data_path, sizeof data_path, "%s/data", scratch.path);
-    cr_assert_eq(io_create(&(struct io_options){.op_count_max = 16}, &io, message), IO_OK, "%s",
-                 message);
-    io_start(io);
-    small_log_init(&fixture, io, data_path);
+    small_log_init(&fixture, core_folder_begin(), data_path);
     fixture_open(&fixture);
 }
 
 static void tear_down(void)
 {
     fixture_close(&fixture);
-    io_destroy(&fixture.io);
-    test_directory_remove(&scratch);
+    core_folder_end();
 }
 
 TestSuite(log_files, .init = set_up, .fini = tear_down, .timeout = 60);
-
-static const char *path_of_lsn(uint64_t lsn)
-{
-    static char paths[2][4096];
-    static unsigned next;
-    char name[LOG_NAME_BYTES_MAX];
-    char *path = paths[next++ % 2];
-    log_snapshot_file_name(lsn, name);
-    snprintf(path, sizeof paths[0], "%s/era-000001/core-000/%s", data_path, name);
-    return path;
-}
 
 static void flip(const char *path, off_t offset)
 {
@@ -117,9 +93,7 @@ Test(log_files, files_of_other_names_are_no_snapshots)
                                         "snapshot-000000000000000000022", "snapshot"};
     make_snapshots(1);
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
-        char path[4096];
-        snprintf(path, sizeof path, "%s/era-000001/core-000/%s", data_path, NAMES[i]);
-        int fd = open(path, O_RDWR | O_CREAT, 0600);
+        int fd = open(core_folder_file(NAMES[i]), O_RDWR | O_CREAT, 0600);
         cr_assert_geq(fd, 0);
         close(fd);
     }
@@ -142,15 +116,15 @@ Test(log_files, the_newest_position_is_that_of_the_newest_snapshot)
 Test(log_files, a_snapshot_with_a_damaged_header_has_no_position_and_the_one_before_it_counts)
 {
     make_snapshots(3);
-    flip(path_of_lsn(6), 80);
+    flip(core_folder_snapshot(6), 80);
     struct log_files *files = snapshot_fixture_files(&fixture);
     cr_expect_eq(newest_position(files).next_lsn, 5);
     log_files_close(&files);
-    cr_assert_eq(truncate(path_of_lsn(4), 100), 0);
+    cr_assert_eq(truncate(core_folder_snapshot(4), 100), 0);
     files = snapshot_fixture_files(&fixture);
     cr_expect_eq(newest_position(files).next_lsn, 3);
     log_files_close(&files);
-    cr_assert_eq(truncate(path_of_lsn(2), 0), 0);
+    cr_assert_eq(truncate(core_folder_snapshot(2), 0), 0);
     files = snapshot_fixture_files(&fixture);
     cr_expect_eq(newest_position(files).next_lsn, 1);
     cr_expect_eq(newest_position(files).segment_number, 0);
@@ -161,7 +135,7 @@ Test(log_files, a_snapshot_with_a_damaged_header_has_no_position_and_the_one_bef
 Test(log_files, a_snapshot_that_is_damaged_behind_its_header_still_has_its_position)
 {
     make_snapshots(2);
-    flip(path_of_lsn(4), 4096 + 100);
+    flip(core_folder_snapshot(4), 4096 + 100);
     struct log_files *files = snapshot_fixture_files(&fixture);
     cr_expect_eq(newest_position(files).next_lsn, 5);
     log_files_close(&files);
@@ -176,7 +150,7 @@ Test(log_files, a_snapshot_that_is_damaged_behind_its_header_still_has_its_posit
 Test(log_files, a_snapshot_under_another_ones_name_is_damaged)
 {
     make_snapshots(1);
-    cr_assert_eq(rename(path_of_lsn(2), path_of_lsn(3)), 0);
+    cr_assert_eq(rename(core_folder_snapshot(2), core_folder_snapshot(3)), 0);
     cr_expect_eq(read_snapshot(3), DATA_DIRECTORY_DAMAGED);
     cr_expect_not_null(strstr(fixture.message, "00000000000000000003"), "%s", fixture.message);
 }
@@ -192,7 +166,7 @@ Test(log_files, a_snapshot_of_another_format_is_of_another_version)
 {
     uint8_t block[LOG_BLOCK_BYTES];
     make_snapshots(1);
-    FILE *file = fopen(path_of_lsn(2), "r+");
+    FILE *file = fopen(core_folder_snapshot(2), "r+");
     cr_assert_not_null(file);
     cr_assert_eq(fread(block, sizeof block, 1, file), 1);
     bytes_put_u32(block + 16, LOG_FORMAT_VERSION + 1);
@@ -206,11 +180,11 @@ Test(log_files, a_snapshot_of_another_format_is_of_another_version)
 
 Test(log_files, a_snapshot_that_is_a_link_a_pipe_or_a_folder_is_damaged, .timeout = 20)
 {
-    cr_assert_eq(symlink("/etc/passwd", path_of_lsn(1)), 0);
+    cr_assert_eq(symlink("/etc/passwd", core_folder_snapshot(1)), 0);
     cr_expect_eq(read_snapshot(1), DATA_DIRECTORY_DAMAGED, "%s", fixture.message);
-    cr_assert_eq(mkfifo(path_of_lsn(2), 0600), 0);
+    cr_assert_eq(mkfifo(core_folder_snapshot(2), 0600), 0);
     cr_expect_eq(read_snapshot(2), DATA_DIRECTORY_DAMAGED, "%s", fixture.message);
-    cr_assert_eq(mkdir(path_of_lsn(3), 0700), 0);
+    cr_assert_eq(mkdir(core_folder_snapshot(3), 0700), 0);
     cr_expect_eq(read_snapshot(3), DATA_DIRECTORY_DAMAGED, "%s", fixture.message);
     cr_expect_eq(read_snapshot(4), DATA_DIRECTORY_IO, "it is not there at all");
 }
@@ -220,11 +194,11 @@ Test(log_files, a_snapshot_cut_anywhere_is_damaged)
 {
     struct stat status;
     make_snapshots(1);
-    cr_assert_eq(stat(path_of_lsn(2), &status), 0);
+    cr_assert_eq(stat(core_folder_snapshot(2), &status), 0);
     for (off_t bytes = status.st_size - 1; bytes >= 0; bytes -= 509) {
-        cr_assert_eq(truncate(path_of_lsn(2), bytes), 0);
+        cr_assert_eq(truncate(core_folder_snapshot(2), bytes), 0);
         cr_assert_eq(read_snapshot(2), DATA_DIRECTORY_DAMAGED, "%ld bytes", (long)bytes);
-        cr_assert_eq(truncate(path_of_lsn(2), status.st_size), 0);
+        cr_assert_eq(truncate(core_folder_snapshot(2), status.st_size), 0);
         if (bytes <= status.st_size - LOG_BLOCK_BYTES) /* the footer's padding is zero anyway */
             cr_assert_eq(read_snapshot(2), DATA_DIRECTORY_DAMAGED, "zeros from %ld on",
                          (long)bytes);
@@ -298,10 +272,8 @@ Test(log_files, with_fewer_bytes_to_read_the_farther_the_start_is)
 
 Test(log_files, without_its_first_segments_the_log_cannot_be_read_from_its_beginning)
 {
-    char path[4096];
     small_log_write_segments(&fixture, 3);
-    snprintf(path, sizeof path, "%s/era-000001/core-000/000000000001.log", data_path);
-    cr_assert_eq(unlink(path), 0);
+    cr_assert_eq(unlink(core_folder_segment(1)), 0);
     struct log_files *files = snapshot_fixture_files(&fixture);
     struct log_end end;
     bool was_torn;
@@ -353,9 +325,9 @@ Test(log_files, a_log_of_which_only_the_end_is_there_is_damage_without_its_snaps
     wal_release(fixture.wal, small_log_segment(&fixture));
     small_log_write_segments(&fixture, 4);
     fixture_close(&fixture);
-    flip(path_of_lsn(lsn), 70);
+    flip(core_folder_snapshot(lsn), 70);
     cr_expect_eq(data_directory_open(&directory, fixture.io, data_path, 2), DATA_DIRECTORY_DAMAGED);
     cr_expect_not_null(strstr(directory.message, "000000000001.log"), "%s", directory.message);
-    flip(path_of_lsn(lsn), 70);
+    flip(core_folder_snapshot(lsn), 70);
     fixture_open(&fixture);
 }

@@ -1,35 +1,21 @@
 /* What becomes of old segments, on real files: kept until they are let go, used again, removed when
  * they are of no use; and what a crash leaves of all that. */
 
-#include "small_log.h"
-#include "test_directory.h"
+#include "core_folder.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
-
-static struct test_directory scratch;
-static char data_path[2048];
-static struct fixture fixture;
 
 static void set_up(void)
 {
-    char message[256];
-    struct io *io = NULL;
-    test_directory_make(&scratch);
-    snprintf(data_path, sizeof data_path, "%s/data", scratch.path);
-    cr_assert_eq(io_create(&(struct io_options){.op_count_max = 16}, &io, message), IO_OK, "%s",
-                 message);
-    io_start(io);
-    small_log_init(&fixture, io, data_path);
+    small_log_init(&fixture, core_folder_begin(), data_path);
     fixture_open(&fixture);
 }
 
 static void tear_down(void)
 {
     fixture_close(&fixture);
-    io_destroy(&fixture.io);
-    test_directory_remove(&scratch);
+    core_folder_end();
 }
 
 TestSuite(segments, .init = set_up, .fini = tear_down, .timeout = 60);
@@ -40,46 +26,25 @@ static void reopen(void)
     fixture_open(&fixture);
 }
 
-static const char *path_of(const char *name)
-{
-    static char paths[4][4096];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/era-000001/core-000/%s", data_path, name);
-    return path;
-}
-
-static const char *path_of_segment(uint64_t number)
-{
-    char name[LOG_NAME_BYTES_MAX];
-    log_segment_file_name(number, name);
-    return path_of(name);
-}
-
 /* 0: it is not there. */
 static ino_t inode_of(uint64_t number)
 {
     struct stat status;
-    return stat(path_of_segment(number), &status) == 0 ? status.st_ino : 0;
+    return stat(core_folder_segment(number), &status) == 0 ? status.st_ino : 0;
 }
 
 static off_t bytes_of(uint64_t number)
 {
     struct stat status;
-    cr_assert_eq(stat(path_of_segment(number), &status), 0);
+    cr_assert_eq(stat(core_folder_segment(number), &status), 0);
     return status.st_size;
-}
-
-static bool exists(const char *path)
-{
-    return access(path, F_OK) == 0;
 }
 
 /* The numbers of the first and the last file; between them none is missing. */
 static void assert_files(uint64_t first, uint64_t last)
 {
     for (uint64_t number = 1; number <= last + 3; number++)
-        cr_assert_eq(exists(path_of_segment(number)), number >= first && number <= last,
+        cr_assert_eq(exists(core_folder_segment(number)), number >= first && number <= last,
                      "segment %lu", (unsigned long)number);
 }
 
@@ -118,7 +83,7 @@ Test(segments, used_again_they_are_zero_and_hold_nothing_of_what_they_were)
     small_log_write_segments(&fixture, 4);
     wal_release(fixture.wal, 4);
     small_log_write_segments(&fixture, 1);
-    const char *next = path_of_segment(small_log_segment(&fixture) + 1);
+    const char *next = core_folder_segment(small_log_segment(&fixture) + 1);
     FILE *file = fopen(next, "r");
     cr_assert_not_null(file, "%s", next);
     cr_assert_eq(fread(content, 1, sizeof content, file), sizeof content);
@@ -132,9 +97,9 @@ Test(segments, letting_go_of_fewer_again_changes_nothing)
     wal_release(fixture.wal, 3);
     wal_release(fixture.wal, 1);
     small_log_write_segments(&fixture, 2);
-    cr_expect_not(exists(path_of_segment(1)));
-    cr_expect_not(exists(path_of_segment(2)));
-    cr_expect(exists(path_of_segment(3)));
+    cr_expect_not(exists(core_folder_segment(1)));
+    cr_expect_not(exists(core_folder_segment(2)));
+    cr_expect(exists(core_folder_segment(3)));
 }
 
 Test(segments, a_log_of_which_only_the_end_is_there_goes_on_from_its_snapshot)
@@ -145,7 +110,7 @@ Test(segments, a_log_of_which_only_the_end_is_there_goes_on_from_its_snapshot)
     small_log_write_segments(&fixture, 5);
     const uint64_t last_lsn = wal_last_lsn(fixture.wal);
     const uint64_t last_segment = small_log_segment(&fixture);
-    cr_assert_not(exists(path_of_segment(1)));
+    cr_assert_not(exists(core_folder_segment(1)));
     reopen();
     cr_expect_eq(fixture.end.next_lsn, last_lsn + 1);
     cr_expect_eq(fixture.end.record_count, 15, "those behind the snapshot");
@@ -155,8 +120,8 @@ Test(segments, a_log_of_which_only_the_end_is_there_goes_on_from_its_snapshot)
     segment = small_log_take_snapshot(&fixture);
     wal_release(fixture.wal, segment);
     small_log_write_segments(&fixture, 4);
-    cr_assert_not(exists(path_of_segment(segment - 2)));
-    cr_assert(exists(path_of_segment(segment)));
+    cr_assert_not(exists(core_folder_segment(segment - 2)));
+    cr_assert(exists(core_folder_segment(segment)));
     reopen();
     cr_expect_eq(fixture.end.next_lsn, last_lsn + 4 * SMALL_GROUPS_PER_SEGMENT + 1);
 }
@@ -172,7 +137,7 @@ Test(segments, those_of_another_size_are_removed_and_not_used_again)
     wal_release(fixture.wal, 5);
     small_log_write_groups(&fixture, 20);
     for (uint64_t number = 1; number <= 4; number++)
-        cr_expect_not(exists(path_of_segment(number)), "segment %lu", (unsigned long)number);
+        cr_expect_not(exists(core_folder_segment(number)), "segment %lu", (unsigned long)number);
     for (uint64_t number = 6; number <= small_log_segment(&fixture) + 1; number++)
         cr_expect_eq(bytes_of(number), 2 * SMALL_SEGMENT_BYTES);
     cr_expect_null(wal_failure(fixture.wal));
@@ -202,7 +167,7 @@ Test(segments, of_old_ones_no_more_than_a_gibibyte_is_kept)
 
 static void leave(const char *name, off_t bytes)
 {
-    int fd = open(path_of(name), O_RDWR | O_CREAT | O_TRUNC, 0600);
+    int fd = open(core_folder_file(name), O_RDWR | O_CREAT | O_TRUNC, 0600);
     cr_assert_geq(fd, 0);
     cr_assert_eq(pwrite(fd, "left", 4, 4096), 4);
     cr_assert_eq(ftruncate(fd, bytes), 0);
@@ -217,7 +182,7 @@ Test(segments, one_that_was_being_made_is_removed_at_the_start_whatever_is_in_it
         fixture_close(&fixture);
         leave(LOG_SEGMENT_NEW_NAME, SIZES[i]);
         fixture_open(&fixture);
-        cr_assert_not(exists(path_of(LOG_SEGMENT_NEW_NAME)));
+        cr_assert_not(exists(core_folder_file(LOG_SEGMENT_NEW_NAME)));
         small_log_write_segments(&fixture, 2);
         groups += 2ull * SMALL_GROUPS_PER_SEGMENT;
         reopen();
@@ -228,11 +193,11 @@ Test(segments, one_that_was_being_made_is_removed_at_the_start_whatever_is_in_it
 Test(segments, the_next_one_is_made_anew_at_the_start)
 {
     small_log_write_segments(&fixture, 2);
-    cr_assert(exists(path_of_segment(3)));
+    cr_assert(exists(core_folder_segment(3)));
     reopen();
-    cr_expect_not(exists(path_of_segment(3)), "nothing was turned yet");
+    cr_expect_not(exists(core_folder_segment(3)), "nothing was turned yet");
     fixture_flush(&fixture);
-    cr_expect(exists(path_of_segment(3)));
+    cr_expect(exists(core_folder_segment(3)));
 }
 
 /* The oldest ones can be missing in any number: nobody looks at what is before the snapshot. */
@@ -243,7 +208,7 @@ Test(segments, some_of_those_before_the_snapshot_may_be_gone)
     small_log_write_segments(&fixture, 1);
     for (uint64_t number = 1; number < segment; number++) {
         fixture_close(&fixture);
-        cr_assert_eq(unlink(path_of_segment(number)), 0);
+        cr_assert_eq(unlink(core_folder_segment(number)), 0);
         fixture_open(&fixture);
         cr_assert_eq(fixture.end.next_lsn, 6 * SMALL_GROUPS_PER_SEGMENT + 1);
     }
@@ -258,8 +223,8 @@ Test(segments, holes_among_those_that_are_let_go_are_no_trouble)
     small_log_write_segments(&fixture, 6);
     const uint64_t segment = small_log_take_snapshot(&fixture);
     fixture_close(&fixture);
-    cr_assert_eq(unlink(path_of_segment(2)), 0);
-    cr_assert_eq(unlink(path_of_segment(3)), 0);
+    cr_assert_eq(unlink(core_folder_segment(2)), 0);
+    cr_assert_eq(unlink(core_folder_segment(3)), 0);
     fixture_open(&fixture);
     wal_release(fixture.wal, segment);
     small_log_write_segments(&fixture, 8);

@@ -2,8 +2,7 @@
 
 #include "wal/snapshot.h"
 
-#include "snapshot_fixture.h"
-#include "test_directory.h"
+#include "core_folder.h"
 #include "wal/snapshot_files.h"
 
 #include <errno.h>
@@ -13,21 +12,11 @@
 
 enum { FIRST_LSN = 10, ENTRIES = 100 };
 
-static struct test_directory scratch;
-static char data_path[2048];
-static struct fixture fixture;
 static struct snapshot_taking taking;
 
 static void set_up(void)
 {
-    char message[256];
-    struct io *io = NULL;
-    test_directory_make(&scratch);
-    snprintf(data_path, sizeof data_path, "%s/data", scratch.path);
-    cr_assert_eq(io_create(&(struct io_options){.op_count_max = 16}, &io, message), IO_OK, "%s",
-                 message);
-    io_start(io);
-    fixture_init(&fixture, io, data_path);
+    fixture_init(&fixture, core_folder_begin(), data_path);
     fixture_open(&fixture);
     fixture_fill(&fixture, FIRST_LSN, 64);
     snapshot_fixture_open(&fixture, &taking, SNAPSHOT_PAGE_BYTES);
@@ -38,32 +27,10 @@ static void tear_down(void)
     snapshot_close(&taking.snapshot);
     fixture_flush(&fixture);
     fixture_close(&fixture);
-    io_destroy(&fixture.io);
-    test_directory_remove(&scratch);
+    core_folder_end();
 }
 
 TestSuite(snapshot, .init = set_up, .fini = tear_down, .timeout = 60);
-
-static const char *path_of(const char *name)
-{
-    static char paths[4][4096];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/era-000001/core-000/%s", data_path, name);
-    return path;
-}
-
-static const char *path_of_lsn(uint64_t lsn)
-{
-    char name[LOG_NAME_BYTES_MAX];
-    log_snapshot_file_name(lsn, name);
-    return path_of(name);
-}
-
-static bool exists(const char *path)
-{
-    return access(path, F_OK) == 0;
-}
 
 static void assert_whole(uint64_t lsn, uint32_t entry_count)
 {
@@ -85,16 +52,16 @@ Test(snapshot, has_its_name_when_all_of_it_was_read_back_and_not_before)
     bool was_there = false;
     for (int turn = 0; !snapshot_fixture_is_over(&taking); turn++) {
         cr_assert_lt(turn, 100000);
-        was_there |= exists(path_of(LOG_SNAPSHOT_NEW_NAME));
+        was_there |= exists(core_folder_file(LOG_SNAPSHOT_NEW_NAME));
         cr_assert_not(snapshot_state(taking.snapshot) == SNAPSHOT_FILLING &&
-                      exists(path_of_lsn(FIRST_LSN)));
+                      exists(core_folder_snapshot(FIRST_LSN)));
         snapshot_fixture_turn(&fixture, &taking);
     }
     cr_assert(was_there);
     cr_assert_eq(snapshot_state(taking.snapshot), SNAPSHOT_DONE);
-    cr_assert_not(exists(path_of(LOG_SNAPSHOT_NEW_NAME)));
+    cr_assert_not(exists(core_folder_file(LOG_SNAPSHOT_NEW_NAME)));
     struct stat status;
-    cr_assert_eq(stat(path_of_lsn(FIRST_LSN), &status), 0);
+    cr_assert_eq(stat(core_folder_snapshot(FIRST_LSN), &status), 0);
     cr_expect_eq((uint64_t)status.st_size, snapshot_bytes(taking.snapshot));
     snapshot_settle(taking.snapshot);
     cr_expect_eq(snapshot_state(taking.snapshot), SNAPSHOT_NONE);
@@ -191,7 +158,7 @@ Test(snapshot, a_second_one_of_the_same_lsn_takes_the_place_of_the_first)
 
 static void leave_unfinished(void)
 {
-    FILE *file = fopen(path_of(LOG_SNAPSHOT_NEW_NAME), "w");
+    FILE *file = fopen(core_folder_file(LOG_SNAPSHOT_NEW_NAME), "w");
     cr_assert_not_null(file);
     for (int i = 0; i < 100000; i++)
         fputs("left ", file);
@@ -203,7 +170,7 @@ Test(snapshot, what_a_killed_server_left_of_one_goes_at_the_opening)
     leave_unfinished();
     snapshot_close(&taking.snapshot);
     snapshot_fixture_open(&fixture, &taking, SNAPSHOT_PAGE_BYTES);
-    cr_expect_not(exists(path_of(LOG_SNAPSHOT_NEW_NAME)));
+    cr_expect_not(exists(core_folder_file(LOG_SNAPSHOT_NEW_NAME)));
 }
 
 Test(snapshot, what_was_left_of_one_is_no_hindrance)
@@ -215,27 +182,27 @@ Test(snapshot, what_was_left_of_one_is_no_hindrance)
 
 Test(snapshot, that_cannot_be_made_says_which_file_and_why_and_the_next_one_is_made)
 {
-    cr_assert_eq(mkdir(path_of(LOG_SNAPSHOT_NEW_NAME), 0755), 0);
+    cr_assert_eq(mkdir(core_folder_file(LOG_SNAPSHOT_NEW_NAME), 0755), 0);
     cr_assert_not(snapshot_fixture_take(&fixture, &taking, ENTRIES));
     cr_expect_not_null(strstr(snapshot_failure(taking.snapshot), "core-000/snapshot.new"), "%s",
                        snapshot_failure(taking.snapshot));
     cr_expect_not_null(strstr(snapshot_failure(taking.snapshot), "Is a directory"), "%s",
                        snapshot_failure(taking.snapshot));
     cr_expect_not(snapshot_is_fatal(taking.snapshot));
-    cr_assert_eq(rmdir(path_of(LOG_SNAPSHOT_NEW_NAME)), 0);
+    cr_assert_eq(rmdir(core_folder_file(LOG_SNAPSHOT_NEW_NAME)), 0);
     cr_assert(snapshot_fixture_take(&fixture, &taking, ENTRIES));
     assert_whole(FIRST_LSN, ENTRIES);
 }
 
 Test(snapshot, that_cannot_get_its_name_fails_and_leaves_nothing)
 {
-    cr_assert_eq(mkdir(path_of_lsn(FIRST_LSN), 0755), 0);
+    cr_assert_eq(mkdir(core_folder_snapshot(FIRST_LSN), 0755), 0);
     cr_assert_not(snapshot_fixture_take(&fixture, &taking, ENTRIES));
     cr_expect_not_null(strstr(snapshot_failure(taking.snapshot), "give this file its name"), "%s",
                        snapshot_failure(taking.snapshot));
     cr_expect_not(snapshot_is_fatal(taking.snapshot));
-    cr_expect_not(exists(path_of(LOG_SNAPSHOT_NEW_NAME)));
-    cr_assert_eq(rmdir(path_of_lsn(FIRST_LSN)), 0);
+    cr_expect_not(exists(core_folder_file(LOG_SNAPSHOT_NEW_NAME)));
+    cr_assert_eq(rmdir(core_folder_snapshot(FIRST_LSN)), 0);
 }
 
 Test(snapshot, the_folder_of_a_core_that_is_gone_is_told_at_the_opening)
@@ -283,7 +250,7 @@ Test(snapshot, is_read_in_pieces_that_are_the_file)
 {
     static uint8_t content[256 << 10];
     cr_assert(snapshot_fixture_take(&fixture, &taking, 500));
-    FILE *file = fopen(path_of_lsn(FIRST_LSN), "r");
+    FILE *file = fopen(core_folder_snapshot(FIRST_LSN), "r");
     cr_assert_not_null(file);
     size_t bytes = fread(content, 1, sizeof content, file);
     fclose(file);
@@ -306,7 +273,7 @@ Test(snapshot, that_is_not_there_is_told_so)
 {
     struct snapshot_files *files = snapshot_files_open(fixture.io, &fixture.directory, 0);
     cr_expect_eq(read_piece(files, 77, 0, piece, 4096), -ENOENT);
-    cr_assert_eq(mkdir(path_of_lsn(78), 0755), 0);
+    cr_assert_eq(mkdir(core_folder_snapshot(78), 0755), 0);
     cr_expect_eq(read_piece(files, 78, 0, piece, 4096), -ENXIO, "it is no file");
     snapshot_files_close(&files);
 }
@@ -322,8 +289,8 @@ Test(snapshot, is_removed_one_at_a_time)
     cr_expect_not(snapshot_files_remove(files, FIRST_LSN + 1), "the first one is under way");
     while (!snapshot_files_are_idle(files))
         fixture_turn(&fixture, 1000000);
-    cr_expect_not(exists(path_of_lsn(FIRST_LSN)));
-    cr_expect(exists(path_of_lsn(FIRST_LSN + 1)));
+    cr_expect_not(exists(core_folder_snapshot(FIRST_LSN)));
+    cr_expect(exists(core_folder_snapshot(FIRST_LSN + 1)));
     cr_assert(snapshot_files_remove(files, FIRST_LSN), "one that is gone is no trouble");
     while (!snapshot_files_are_idle(files))
         fixture_turn(&fixture, 1000000);
@@ -340,6 +307,6 @@ Test(snapshot, may_be_removed_while_it_is_read)
         fixture_turn(&fixture, 1000000);
     cr_expect_eq(was_read.count, 1);
     cr_expect(was_read.result == 4096 || was_read.result == -ENOENT, "%d", was_read.result);
-    cr_expect_not(exists(path_of_lsn(FIRST_LSN)));
+    cr_expect_not(exists(core_folder_snapshot(FIRST_LSN)));
     snapshot_files_close(&files);
 }
