@@ -20,6 +20,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -160,22 +161,36 @@ def read_reports(folder):
     return "\n".join(report for report in reports if report.strip())
 
 
+def end_session(session):
+    """Kills all processes of a session."""
+    for name in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
+                fields = file.read().rpartition(")")[2].split()  # the name before may have blanks
+            if int(fields[3]) == session:
+                os.kill(int(name), 9)
+        except (OSError, ValueError, IndexError):
+            continue  # no process, or gone by now
+
+
 def execute(test, folder):
-    """Exit code (None: out of time) and output. The whole process group ends with the test."""
+    """Exit code (None: out of time) and output. Whatever the test has started ends with it, also what
+    is in a process group of its own, as Criterion's workers are."""
     environment = dict(os.environ, **sanitizer_environment(folder), **test.environment)
     # Programs run side by side already; Criterion 2.4.1 leaks of its own when it runs two tests at once.
     environment.setdefault("CRITERION_JOBS", "1")
-    process = subprocess.Popen(test.command, cwd=test.folder, env=environment, text=True,
-                               errors="replace", stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               start_new_session=True)
-    try:
-        output, _ = process.communicate(timeout=test.timeout_s)
-        return process.returncode, output
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, 9)
-        output, _ = process.communicate()
-        return None, output
+    with tempfile.TemporaryFile(mode="w+", errors="replace") as output:
+        process = subprocess.Popen(test.command, cwd=test.folder, env=environment,
+                                   stdin=subprocess.DEVNULL, stdout=output,
+                                   stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            exit_code = process.wait(timeout=test.timeout_s)
+        except subprocess.TimeoutExpired:
+            exit_code = None
+        end_session(process.pid)
+        process.wait()
+        output.seek(0)
+        return exit_code, output.read()
 
 
 def count_criterion(test, output):
