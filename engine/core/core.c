@@ -85,7 +85,7 @@ static void answer_durable(struct core *core)
  * what can't be recorded is refused row by row. */
 static bool has_log_room(struct core *core)
 {
-    uint32_t record_count = core->server->options.batch_rows_max;
+    uint32_t record_count = core->server->options.batch_rows_max + core->gathered.count;
     core->lacks_log_room = core->phase == CORE_PHASE_SERVING &&
                            (!saving_has_room(core, record_count) ||
                             (wal_room(core->wal) < record_count && !wal_is_full(core->wal)));
@@ -192,8 +192,10 @@ static enum frame_outcome take_frame(struct core *core, const struct net_frame *
         session_take_ping(core, frame);
         return FRAME_TAKEN;
     }
-    return type < FRAME_ITEM_CREATE ? rows_take_frame(core, frame)
-                                    : control_take_frame(core, frame);
+    if (type < FRAME_ITEM_CREATE)
+        return rows_take_frame(core, frame);
+    rows_run_gathered(core);
+    return control_take_frame(core, frame);
 }
 
 /* A long body is work too, whatever it says. */
@@ -211,16 +213,17 @@ static void take_frames(struct core *core)
     core->job_count_refused = 0;
     for (uint32_t i = 0; i < TURN_FRAMES_MAX && core->work < work_end; i++) {
         if (!has_log_room(core) || !net_frame_next(core->net, &frame))
-            return;
+            break;
         uint64_t work_before = core->work;
         if (take_frame(core, &frame) == FRAME_NO_ROOM) {
             core->job_count_refused = job_count(&core->jobs);
             net_frame_put_back(core->net, &frame);
-            return;
+            break;
         }
         count_body(core, frame.header.body_bytes, work_before);
         core->counts.frames++;
     }
+    rows_run_gathered(core);
 }
 
 /* ---- the end of the core ---- */

@@ -42,6 +42,15 @@ enum core_phase {
 /* Columns of one reply, before they are encoded. */
 struct reply_columns;
 
+/* Frames of a single row, from whatever connections, that are run together: so their waits for
+ * memory overlap as those of one frame's rows do. */
+enum { GATHERED_MAX = 64 };
+struct gathered {
+    uint32_t count;
+    struct job *jobs[GATHERED_MAX];
+    union job_row rows[GATHERED_MAX]; /* side by side, for stock_prepare() */
+};
+
 struct core {
     uint32_t index;
     struct server *server;
@@ -62,7 +71,8 @@ struct core {
     struct saving saving;        /* snapshots */
     struct filter filter;
     struct job_pool jobs;
-    struct job_list waiting; /* jobs done, whose records are not durable yet */
+    struct gathered gathered; /* empty but while frames are taken */
+    struct job_list waiting;  /* jobs done, whose records are not durable yet */
     struct exchange_port port;
     struct message_arena arena;
     uint8_t *arena_memory;
@@ -113,6 +123,10 @@ enum frame_outcome {
 };
 
 enum frame_outcome rows_take_frame(struct core *core, const struct net_frame *frame);
+
+/* Runs the single rows that were taken and only gathered so far. Before anything else that reads or
+ * changes the state, and before the turn goes on from taking frames. */
+void rows_run_gathered(struct core *core);
 
 /* Runs a part of a frame that came from another core. */
 void rows_run_part(struct core *core, struct job *job);

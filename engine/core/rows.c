@@ -2,8 +2,8 @@
  *
  * A frame is decoded to rows in a job. Rows of items that cannot exist are refused on the spot by
  * the filter. Rows of other cores' items leave as parts of the job, one per core; the job's own
- * rows are run in order of arrival. The reply is encoded when every part is done and durable,
- * straight into the connection's send buffer. */
+ * rows are run in order of arrival, those of single frames some together. The reply is encoded when
+ * every part is done and durable, straight into the connection's send buffer. */
 #include "core/private.h"
 
 #include "base/assert.h"
@@ -14,7 +14,7 @@
 #include <string.h>
 
 enum {
-    ROW_GROUP = 32, /* rows whose memory is asked for together before they are run */
+    ROW_GROUP = 64, /* rows whose memory is asked for together before they are run */
     ROUTE_DONE = UINT8_MAX,
     /* An upper bound of a reply: a header, a count, and per column a tag, a length and the values.
      */
@@ -337,8 +337,8 @@ static void run_routed_rows(struct core *core, struct job *job, const uint8_t *r
     }
 }
 
-/* Refuses, sends away and runs what is each row's due. False when jobs ran out: the frame will come
- * again. */
+/* Refuses and sends away what is not this core's to run. False when jobs ran out: the frame will
+ * come again. */
 static bool distribute_rows(struct core *core, struct job *job)
 {
     struct core_counts counts_before = core->counts;
@@ -352,8 +352,53 @@ static bool distribute_rows(struct core *core, struct job *job)
         }
         send_parts(core, job, routes, parts);
     }
-    run_routed_rows(core, job, routes);
     return true;
+}
+
+/* ---- single rows ---- */
+
+static bool is_own_single_row(const struct core *core, const struct job *job)
+{
+    return job->row_count == 1 && core->columns->routes[0] == core->index;
+}
+
+static void gather(struct core *core, struct job *job)
+{
+    struct gathered *gathered = &core->gathered;
+    hf_assert(gathered->count < GATHERED_MAX);
+    gathered->jobs[gathered->count] = job;
+    gathered->rows[gathered->count] = *job_rows(job);
+    gathered->count++;
+    if (gathered->count == GATHERED_MAX)
+        rows_run_gathered(core);
+}
+
+void rows_run_gathered(struct core *core)
+{
+    struct gathered *gathered = &core->gathered;
+    if (gathered->count == 0)
+        return;
+    stock_prepare(core->stock, &gathered->rows[0].request, gathered->count);
+    for (uint32_t i = 0; i < gathered->count; i++) {
+        struct job *job = gathered->jobs[i];
+        run_row(core, &gathered->rows[i], &job->wait_lsn);
+        *job_rows(job) = gathered->rows[i];
+        core_finish_part(core, job);
+    }
+    gathered->count = 0;
+}
+
+/* Runs the job's own rows, or leaves its only one for later. */
+static void run_job(struct core *core, struct job *job)
+{
+    if (is_own_single_row(core, job)) {
+        gather(core, job);
+        return;
+    }
+    if (job->row_count > 1)
+        rows_run_gathered(core); /* in order of arrival */
+    run_routed_rows(core, job, core->columns->routes);
+    core_finish_part(core, job);
 }
 
 /* ---- before the core serves ---- */
@@ -386,15 +431,19 @@ static enum frame_outcome take_rows(struct core *core, const struct net_frame *f
     job->parts_left = 1;
     rows_from_columns(columns, job_rows(job));
 
-    if (core->phase != CORE_PHASE_SERVING) {
-        refuse_while_loading(core, job);
-    } else if (!distribute_rows(core, job)) {
+    bool is_serving = core->phase == CORE_PHASE_SERVING;
+    if (is_serving && !distribute_rows(core, job)) {
         job_release(&core->jobs, job);
         return FRAME_NO_ROOM;
     }
     core->counts.rows += job->row_count;
     core->work += job->row_count;
-    core_finish_part(core, job);
+    if (is_serving) {
+        run_job(core, job);
+    } else {
+        refuse_while_loading(core, job);
+        core_finish_part(core, job);
+    }
     return FRAME_TAKEN;
 }
 

@@ -110,9 +110,4 @@ static inline const void *index_line(const struct index *index, uint64_t hash)
     return &index->words[index_home(index, hash)];
 }
 
-static inline void index_prefetch(const struct index *index, uint64_t hash)
-{
-    __builtin_prefetch(index_line(index, hash));
-}
-
 #endif

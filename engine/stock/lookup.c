@@ -1,4 +1,9 @@
 #include "stock/state.h"
+#include "stock/touch.h"
+
+#include "base/assert.h"
+
+_Static_assert(STOCK_PREPARE_MAX * 2 <= TOUCH_MAX, "two lines of a row at a time");
 
 /* Hashes are keyed, so that a client who chooses ids cannot fill one neighbourhood of a table. */
 
@@ -73,55 +78,74 @@ uint32_t buyer_find(const struct stock *stock, uint32_t item_slot, uint64_t buye
 
 /* ---- ahead of a decision ---- */
 
-/* A new hold looks at its buyer, unless the item is sold out. That its id is known already is
- * rare and not looked for. */
-static void prefetch_for_hold(const struct stock *stock, const struct stock_request *row)
+static void hash_row(const struct stock *stock, struct stock_request *row, struct touch_list *list)
+{
+    row->item_hash = item_hash(stock, row->item_id);
+    row->reservation_hash = reservation_hash(stock, row->item_id, row->reservation_id);
+    row->buyer_hash = buyer_hash(stock, row->item_id, row->buyer_id);
+    touch_add(list, index_line(&stock->item_index, row->item_hash));
+    touch_add(list, index_line(&stock->reservation_index, row->reservation_hash));
+}
+
+static void add_item(const struct stock *stock, const struct stock_request *row,
+                     struct touch_list *list)
+{
+    uint32_t slot = index_candidate(&stock->item_index, row->item_hash);
+    if (slot != INDEX_SLOT_NONE)
+        touch_add(list, item_at(stock, slot));
+}
+
+/* A new hold's id is known already only if the request is a repeated one. */
+static void add_reservation(const struct stock *stock, const struct stock_request *row,
+                            struct touch_list *list)
+{
+    uint32_t slot = index_candidate(&stock->reservation_index, row->reservation_hash);
+    if (slot == INDEX_SLOT_NONE)
+        return;
+    touch_add(list, reservation_at(stock, slot));
+    timer_prefetch(stock->timer, slot);
+}
+
+/* A new hold looks at its buyer, unless the item is sold out. */
+static void add_buyer_of_hold(const struct stock *stock, const struct stock_request *row,
+                              struct touch_list *list)
 {
     if (row->buyer_id == 0)
         return;
     uint32_t slot = item_find(stock, row->item_id, row->item_hash);
     if (slot != STOCK_SLOT_NONE && item_available(item_at(stock, slot)) != 0)
-        index_prefetch(&stock->buyer_index, row->buyer_hash);
+        touch_add(list, index_line(&stock->buyer_index, row->buyer_hash));
 }
 
-static void prefetch_for_change(const struct stock *stock, const struct stock_request *row)
-{
-    uint32_t slot = index_candidate(&stock->reservation_index, row->reservation_hash);
-    if (slot == INDEX_SLOT_NONE)
-        return;
-    __builtin_prefetch(reservation_at(stock, slot));
-    timer_prefetch(stock->timer, slot);
-}
-
-static void prefetch_buyer(const struct stock *stock, const struct stock_request *row)
+static void add_buyer_of_change(const struct stock *stock, const struct stock_request *row,
+                                struct touch_list *list)
 {
     uint32_t slot = index_candidate(&stock->reservation_index, row->reservation_hash);
     if (slot == INDEX_SLOT_NONE)
         return;
     uint32_t buyer_slot = reservation_at(stock, slot)->buyer_slot;
     if (buyer_slot != STOCK_SLOT_NONE)
-        __builtin_prefetch(buyer_at(stock, buyer_slot));
+        touch_add(list, buyer_at(stock, buyer_slot));
 }
 
-/* Each pass reads the lines that the one before has asked for, so the waits of all rows overlap. */
+/* Each pass reads the lines that the one before has touched, so the waits of all rows overlap. */
 void stock_prepare(const struct stock *stock, struct stock_request *rows, uint32_t row_count)
 {
+    struct touch_list list = {.count = 0};
+    hf_assert(row_count <= STOCK_PREPARE_MAX);
+    for (uint32_t i = 0; i < row_count; i++)
+        hash_row(stock, &rows[i], &list);
+    touch_all(&list);
     for (uint32_t i = 0; i < row_count; i++) {
-        struct stock_request *row = &rows[i];
-        row->item_hash = item_hash(stock, row->item_id);
-        row->reservation_hash = reservation_hash(stock, row->item_id, row->reservation_id);
-        row->buyer_hash = buyer_hash(stock, row->item_id, row->buyer_id);
-        index_prefetch(&stock->item_index, row->item_hash);
-        index_prefetch(&stock->reservation_index, row->reservation_hash);
+        add_item(stock, &rows[i], &list);
+        add_reservation(stock, &rows[i], &list);
     }
+    touch_all(&list);
     for (uint32_t i = 0; i < row_count; i++) {
         if (rows[i].op == STOCK_OP_RESERVE)
-            prefetch_for_hold(stock, &rows[i]);
-        else
-            prefetch_for_change(stock, &rows[i]);
+            add_buyer_of_hold(stock, &rows[i], &list);
+        else if (rows[i].op != STOCK_OP_GET)
+            add_buyer_of_change(stock, &rows[i], &list);
     }
-    for (uint32_t i = 0; i < row_count; i++) {
-        if (rows[i].op != STOCK_OP_RESERVE && rows[i].op != STOCK_OP_GET)
-            prefetch_buyer(stock, &rows[i]);
-    }
+    touch_all(&list);
 }

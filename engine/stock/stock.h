@@ -32,6 +32,7 @@ enum {
 #define STOCK_STOCK_MAX       (1ll << 48)
 #define STOCK_TIME_MS_MAX     ((1ull << 43) - 1) /* engine time ends in the year 2248 */
 #define STOCK_TABLE_COUNT_MAX (1u << 30)         /* for each of the counts below */
+#define STOCK_PREPARE_MAX     128                /* rows */
 
 struct stock_options {
     uint32_t item_count_max;
@@ -135,8 +136,9 @@ void stock_destroy(struct stock **stock);
  * asks this before anything else; so does whoever refuses rows without asking the state. */
 enum stock_field stock_request_invalid_field(const struct stock_request *request, uint64_t now_ms);
 
-/* Fills in the hashes of the rows and asks for the cache lines that deciding them will need. Call
- * it for a handful of rows (up to 64 or so) shortly before deciding them. */
+/* Fills in the hashes of the rows and reads what deciding them will need, so that it is in the
+ * cache. Call it for as many rows as there are, at most STOCK_PREPARE_MAX, shortly before deciding
+ * them. */
 void stock_prepare(const struct stock *stock, struct stock_request *rows, uint32_t row_count);
 
 /* Answers one prepared row. Changes nothing. `record_out->type` is STOCK_RECORD_NONE when nothing

@@ -89,6 +89,108 @@ Test(turn, a_list_that_says_there_is_more_waits_for_the_record_of_what_there_is)
     cr_expect(list->has_more);
 }
 
+/* ---- single rows that are run together ---- */
+
+/* Frames that are sent in one piece, so that one turn takes all. */
+struct piece {
+    size_t bytes;
+    uint8_t data[2048];
+};
+
+static void add_frame(struct piece *piece, uint8_t type, uint64_t request_id,
+                      const ProtobufCMessage *message)
+{
+    uint8_t *to = piece->data + piece->bytes;
+    size_t bytes =
+        message_encode_frame(message, type, request_id, to, sizeof piece->data - piece->bytes);
+    cr_assert_gt(bytes, 0u);
+    piece->bytes += bytes;
+}
+
+static void add_reserve(struct piece *piece, uint64_t item_id, uint64_t id)
+{
+    Holdfast__V1__ReserveRequest request = HOLDFAST__V1__RESERVE_REQUEST__INIT;
+    request.item_id = item_id;
+    request.reservation_id_low = id;
+    request.quantity = 1;
+    add_frame(piece, FRAME_RESERVE, id, &request.base);
+}
+
+static void send_piece(const struct piece *piece)
+{
+    cr_assert_eq(send(client.fd, piece->data, piece->bytes, MSG_NOSIGNAL), (ssize_t)piece->bytes);
+}
+
+Test(turn, a_batch_behind_single_rows_comes_after_them)
+{
+    uint64_t item_ids[2] = {1, 1}, ids[2] = {8, 9};
+    uint32_t quantities[2] = {1, 1};
+    Holdfast__V1__ReserveBatchRequest batch = HOLDFAST__V1__RESERVE_BATCH_REQUEST__INIT;
+    struct piece piece = {.bytes = 0};
+    start(1, 0);
+    play_create(&play, &client, 1, 2);
+    batch.row_count = 2;
+    batch.n_item_id = batch.n_reservation_id_low = 2;
+    batch.item_id = item_ids;
+    batch.reservation_id_low = ids;
+    batch.n_quantity = 2;
+    batch.quantity = quantities;
+    add_reserve(&piece, 1, 7);
+    add_frame(&piece, FRAME_RESERVE_BATCH, 8, &batch.base);
+    add_reserve(&piece, 1, 10);
+    send_piece(&piece);
+    const Holdfast__V1__ReservationResponse *single =
+        play_receive(&play, &client, FRAME_RESERVE + FRAME_REPLY);
+    cr_expect_eq(single->result, HOLDFAST__V1__RESULT__RESULT_OK);
+    cr_expect_eq(single->sequence, 1u);
+    const Holdfast__V1__ReservationBatchResponse *answer =
+        play_receive(&play, &client, FRAME_RESERVE_BATCH + FRAME_REPLY);
+    cr_expect_eq(answer->result[0], HOLDFAST__V1__RESULT__RESULT_OK);
+    cr_expect_eq(answer->result[1], HOLDFAST__V1__RESULT__RESULT_SOLD_OUT);
+    single = play_receive(&play, &client, FRAME_RESERVE + FRAME_REPLY);
+    cr_expect_eq(single->result, HOLDFAST__V1__RESULT__RESULT_SOLD_OUT);
+}
+
+Test(turn, a_list_behind_single_rows_shows_what_they_did)
+{
+    Holdfast__V1__ItemListRequest list = HOLDFAST__V1__ITEM_LIST_REQUEST__INIT;
+    struct piece piece = {.bytes = 0};
+    start(1, 0);
+    play_create(&play, &client, 1, 5);
+    list.count_max = 1;
+    for (uint64_t id = 1; id <= 3; id++)
+        add_reserve(&piece, 1, id);
+    add_frame(&piece, FRAME_ITEM_LIST, 9, &list.base);
+    send_piece(&piece);
+    for (uint64_t sequence = 1; sequence <= 3; sequence++) {
+        const Holdfast__V1__ReservationResponse *answer =
+            play_receive(&play, &client, FRAME_RESERVE + FRAME_REPLY);
+        cr_expect_eq(answer->sequence, sequence);
+    }
+    const Holdfast__V1__ItemListResponse *listed =
+        play_receive(&play, &client, FRAME_ITEM_LIST + FRAME_REPLY);
+    cr_expect_eq(listed->items[0]->available, 2);
+    cr_expect_eq(listed->items[0]->held, 3u);
+}
+
+/* Each row is decided behind what the rows before it have done, not
+ * behind the state in which they were gathered. */
+Test(turn, single_rows_with_one_id_in_one_piece_make_one_hold)
+{
+    struct piece piece = {.bytes = 0};
+    start(1, 0);
+    play_create(&play, &client, 1, 5);
+    add_reserve(&piece, 1, 7);
+    add_reserve(&piece, 1, 7);
+    send_piece(&piece);
+    const Holdfast__V1__ReservationResponse *answer =
+        play_receive(&play, &client, FRAME_RESERVE + FRAME_REPLY);
+    cr_expect_eq(answer->result, HOLDFAST__V1__RESULT__RESULT_OK);
+    answer = play_receive(&play, &client, FRAME_RESERVE + FRAME_REPLY);
+    cr_expect_eq(answer->result, HOLDFAST__V1__RESULT__RESULT_DUPLICATE);
+    cr_expect_eq(stock_counts(play_core(&play, 0)->stock).held, 1u);
+}
+
 /* ---- want of room ---- */
 
 /* Makes turns of a core until a frame has come that it has not taken. */
