@@ -2,9 +2,10 @@
 
 #include "base/assert.h"
 
+#include <stdint.h>
 #include <sys/mman.h>
 
-enum { HUGE_PAGE_BYTES = 2 << 20 };
+enum { PAGE_BYTES = 4096, HUGE_PAGE_BYTES = 2 << 20 };
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -31,9 +32,15 @@ void *memory_map_touched(size_t bytes)
 {
     void *memory = memory_map(bytes);
     if (memory != NULL)
-        (void)madvise(memory, bytes,
-                      MADV_POPULATE_WRITE); /* since Linux 5.14; else touched in use */
+        memory_touch(memory, bytes);
     return memory;
+}
+
+void memory_touch(void *memory, size_t bytes)
+{
+    hf_assert(bytes > 0);
+    size_t before_bytes = (uintptr_t)memory % PAGE_BYTES;
+    (void)madvise((uint8_t *)memory - before_bytes, before_bytes + bytes, MADV_POPULATE_WRITE);
 }
 
 void *memory_map_sparse(size_t bytes)

@@ -17,6 +17,11 @@ void *memory_map_touched(size_t bytes);
  * touching a byte costs a small page. */
 void *memory_map_sparse(size_t bytes);
 
+/* Takes the pages now that hold these bytes of mapped memory, and leaves what is in them. May run
+ * beside whoever uses the memory. Without it, or before Linux 5.14, they are taken as they are
+ * touched. `bytes` is at least 1. */
+void memory_touch(void *memory, size_t bytes);
+
 /* Gives the pages back to the system; the addresses stay, and read as zero. `memory` and `bytes`
  * are multiples of 4096. */
 void memory_forget(void *memory, size_t bytes);

@@ -15,6 +15,7 @@
 #include "wal/data_directory.h"
 #include "wal/wal.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -76,6 +77,12 @@ void server_open_logs(struct server *server);
 void server_serve(struct server *server);
 
 struct core *server_core(struct server *server, uint32_t index);
+
+/* All cores serve: takes memory for their tables from the system before it is used, up to
+ * `bytes_per_core`, or until `is_stopping` is set. Slow, and meant for a thread that gives way to
+ * the cores'. Returns how many bytes were taken. */
+uint64_t server_touch_ahead(struct server *server, uint64_t bytes_per_core,
+                            const atomic_bool *is_stopping);
 
 /* Asks all cores to say good-bye, finish what they have begun, and stop. Once. */
 void server_stop(struct server *server);

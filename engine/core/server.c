@@ -169,6 +169,27 @@ struct core *server_core(struct server *server, uint32_t index)
     return &server->cores[index];
 }
 
+/* A piece of each core's in turn, so that none waits for the others. */
+uint64_t server_touch_ahead(struct server *server, uint64_t bytes_per_core,
+                            const atomic_bool *is_stopping)
+{
+    uint64_t core_bytes[LOG_CORE_COUNT_MAX] = {0};
+    uint32_t slots[LOG_CORE_COUNT_MAX] = {0};
+    uint64_t bytes = 0;
+    for (bool is_done = false; !is_done;) {
+        is_done = true;
+        for (uint32_t i = 0; i < server->options.core_count && !*is_stopping; i++) {
+            if (core_bytes[i] >= bytes_per_core)
+                continue;
+            uint64_t taken = stock_touch_ahead(server->cores[i].stock, &slots[i]);
+            core_bytes[i] = taken > 0 ? core_bytes[i] + taken : bytes_per_core;
+            bytes += taken;
+            is_done &= taken == 0;
+        }
+    }
+    return bytes;
+}
+
 /* ---- opening ---- */
 
 /* The time goes on behind everything that any log says has happened. */

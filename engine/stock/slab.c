@@ -20,6 +20,12 @@ void slab_deinit(struct slab *slab)
     slab->memory = NULL;
 }
 
+void slab_touch(const struct slab *slab, uint32_t first_slot, uint32_t slot_count)
+{
+    hf_assert(slot_count <= slab->slot_count - first_slot);
+    memory_touch(slab_at(slab, first_slot), slot_count * slab->entry_bytes);
+}
+
 uint32_t slab_next(const struct slab *slab)
 {
     return slab->free_head != 0 ? slab->free_head - 1 : slab->touched_count;

@@ -4,6 +4,9 @@
 
 #include <stdlib.h>
 
+/* Of each table at once: two MiB of reservations. */
+enum { TOUCH_SLOTS = 32768 };
+
 static void assert_count(uint32_t count)
 {
     hf_assert(count >= 1);
@@ -34,6 +37,32 @@ struct stock *stock_create(const struct stock_options *options)
     if (refused != 0)
         stock_destroy(&stock);
     return stock;
+}
+
+/* Of a piece that begins with this slot, as far as the table goes. */
+static uint32_t slots_of_piece(uint32_t slot_count, uint32_t first_slot)
+{
+    uint32_t left = slot_count > first_slot ? slot_count - first_slot : 0;
+    return left < TOUCH_SLOTS ? left : TOUCH_SLOTS;
+}
+
+static uint64_t touch_slab(const struct slab *slab, uint32_t first_slot)
+{
+    uint32_t slot_count = slots_of_piece(slab->slot_count, first_slot);
+    if (slot_count > 0)
+        slab_touch(slab, first_slot, slot_count);
+    return slot_count * slab->entry_bytes;
+}
+
+uint64_t stock_touch_ahead(const struct stock *stock, uint32_t *slot_inout)
+{
+    uint32_t first_slot = *slot_inout;
+    uint32_t timer_slots = slots_of_piece(stock->reservations.slot_count, first_slot);
+    if (timer_slots > 0)
+        timer_touch(stock->timer, first_slot, timer_slots);
+    *slot_inout += TOUCH_SLOTS;
+    return touch_slab(&stock->items, first_slot) + touch_slab(&stock->buyers, first_slot) +
+           touch_slab(&stock->reservations, first_slot) + timer_slots * TIMER_SLOT_BYTES;
 }
 
 void stock_destroy(struct stock **stock)

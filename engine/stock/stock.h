@@ -132,6 +132,12 @@ struct stock_counts {
 struct stock *stock_create(const struct stock_options *options);
 void stock_destroy(struct stock **stock);
 
+/* The tables' memory is taken from the system as slots are used for the first time, which in a
+ * virtual machine can cost more than all else. This takes a piece of each ahead of that, from slot
+ * `*slot_inout` on, which it moves on. Returns how many bytes, 0 when there is no slot left.
+ * Changes no content, and may run beside the stock's own thread. */
+uint64_t stock_touch_ahead(const struct stock *stock, uint32_t *slot_inout);
+
 /* The first field of the row that is out of range whatever the state, or STOCK_FIELD_NONE. Decide
  * asks this before anything else; so does whoever refuses rows without asking the state. */
 enum stock_field stock_request_invalid_field(const struct stock_request *request, uint64_t now_ms);

@@ -28,6 +28,11 @@ void *memory_map_touched(size_t bytes)
     return memory_map(bytes);
 }
 
+void memory_touch(void *memory, size_t bytes)
+{
+    (void)memory, (void)bytes;
+}
+
 void *memory_map_sparse(size_t bytes)
 {
     return memory_map(bytes);
