@@ -1,7 +1,6 @@
 #include "bench/load.h"
 
 #include "bench/load_state.h"
-#include "bench/process.h"
 #include "holdfast/v1/session.pb-c.h"
 
 #include <errno.h>
@@ -110,7 +109,7 @@ static void interruption_begins(struct load *load)
         load->result->interruptions[load->result->interruption_count++] =
             (struct load_interruption){
                 .began_ns = load->interrupted_ns - load->started_ns,
-                .answered_rows = load->result->answered,
+                .answered_rows = load->result->warmup_rows + load->result->answered,
             };
     }
 }
@@ -131,20 +130,6 @@ static void interruption_ends(struct load *load)
     load->quiet_since_ns = now_ns;
 }
 
-static void count_lost(struct load *load, struct connection *c)
-{
-    for (uint32_t i = 0; i < load->options->pipeline; i++) {
-        struct slot *slot = &c->slots[i];
-        if (slot->row_count > 0) {
-            load->result->lost[slot->op] += slot->row_count;
-            if (slot->op == WIRE_RESERVE) {
-                timeline_lost(load->timeline, slot->planned_ns - load->started_ns, slot->row_count);
-            }
-            load_release_slot(load, c, i);
-        }
-    }
-}
-
 /* Nothing new from now on. */
 static void stop_sending(struct load *load)
 {
@@ -161,7 +146,7 @@ static void stop_sending(struct load *load)
 static void give_up(struct load *load, struct connection *c)
 {
     c->state = CONNECTION_DEAD;
-    count_lost(load, c);
+    load_count_lost(load, c);
     stop_sending(load);
 }
 
@@ -229,7 +214,9 @@ static uint64_t unix_ms(void)
 static void start_all(struct load *load)
 {
     load->running = true;
-    load->started_ns = monotonic_ns();
+    load_count_begin(load);
+    load->counting = load->options->warmup_ms == 0;
+    load->started_ns = load->counting_since_ns;
     timeline_begin(load->timeline, unix_ms());
     if (load_is_open_loop(load)) {
         load_begin_plan(load);
@@ -304,48 +291,6 @@ static void error_answered(struct load *load, const ProtobufCMessage *message)
     load->aborted = true;
 }
 
-static bool is_acceptance(uint32_t result)
-{
-    return result == HOLDFAST__V1__RESULT__RESULT_OK ||
-           result == HOLDFAST__V1__RESULT__RESULT_DUPLICATE;
-}
-
-static void record_time(struct load_times *times, const struct slot *slot, uint64_t ns,
-                        uint32_t accepted_count)
-{
-    if (slot->op == WIRE_RESERVE) {
-        histogram_record(&times->accepted, ns, accepted_count);
-        histogram_record(&times->refused, ns, slot->row_count - accepted_count);
-    } else {
-        histogram_record(&times->followed, ns, slot->row_count);
-    }
-}
-
-static void count_rows(struct load *load, struct connection *c, uint32_t slot_number,
-                       const struct wire_reply *reply, uint64_t now_ns)
-{
-    const struct slot *slot = &c->slots[slot_number];
-    const uint64_t *rows = load_slot_rows(load, c, slot_number);
-    uint32_t accepted_count = 0;
-    for (uint32_t i = 0; i < slot->row_count; i++) {
-        struct wire_row_reply row = wire_reply_row(reply, i);
-        load->result->results[slot->op][row.result]++;
-        accepted_count += is_acceptance(row.result);
-        workload_answered(load->workload, c->core, (enum wire_op)slot->op, rows[i], &row, now_ns);
-    }
-    record_time(&load->result->latency, slot, now_ns - slot->planned_ns, accepted_count);
-    record_time(&load->result->service, slot, now_ns - slot->sent_ns, accepted_count);
-    load->result->answered += slot->row_count;
-    load->result->elapsed_ns = now_ns - load->started_ns;
-    if (slot->op == WIRE_RESERVE) {
-        timeline_answered(load->timeline, slot->planned_ns - load->started_ns,
-                          now_ns - slot->planned_ns, accepted_count,
-                          slot->row_count - accepted_count);
-        load->result->clicks_elapsed_ns = load->result->elapsed_ns;
-    }
-    load->quiet_since_ns = now_ns;
-}
-
 static void rows_answered(struct load *load, struct connection *c,
                           const struct frame_header *header, const uint8_t *body, uint64_t now_ns)
 {
@@ -362,7 +307,7 @@ static void rows_answered(struct load *load, struct connection *c,
         tell_trouble(load, "%s cannot be read", frame_type_name(header->type));
         load->aborted = true;
     } else {
-        count_rows(load, c, slot_number, &reply, now_ns);
+        load_count_rows(load, c, slot_number, &reply, now_ns);
         load_release_slot(load, c, slot_number);
     }
 }
@@ -480,7 +425,8 @@ static bool all_clicks_made(const struct load *load, uint64_t now_ns)
         return plan_is_done(&load->plan);
     }
     return load->options->duration_ms > 0 &&
-           now_ns - load->started_ns >= load->options->duration_ms * NS_PER_MS;
+           now_ns - load->started_ns >=
+               (load->options->warmup_ms + load->options->duration_ms) * NS_PER_MS;
 }
 
 static void write_timeline(struct load *load, uint64_t now_ns)
@@ -561,6 +507,14 @@ static int wait_for_events(struct load *load, struct epoll_event *events)
     return epoll_pwait2(load->epoll_fd, events, EVENTS_MAX, &timeout, NULL);
 }
 
+static void end_warmup(struct load *load)
+{
+    if (load->running && !load->counting &&
+        load->turn_began_ns - load->started_ns >= load->options->warmup_ms * NS_PER_MS) {
+        load_count_begin(load);
+    }
+}
+
 static void loop(struct load *load)
 {
     struct epoll_event events[EVENTS_MAX];
@@ -571,6 +525,7 @@ static void loop(struct load *load)
     while (!is_finished(load)) {
         int count = wait_for_events(load, events);
         load->turn_began_ns = monotonic_ns();
+        end_warmup(load);
         send_planned(load);
         for (int i = 0; i < count && !load->aborted; i++) {
             handle_event(load, events[i].data.ptr, events[i].events);
@@ -600,7 +555,9 @@ static bool create(struct load *load)
     load->item_ids = malloc(3ull * batch * sizeof load->item_ids[0]);
     load->arena_memory = aligned_alloc(64, (arena_bytes + 63) & ~(size_t)63);
     load->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    uint64_t end_ns = options->duration_ms > 0 ? options->duration_ms * NS_PER_MS : PLAN_NEVER;
+    uint64_t end_ns = options->duration_ms > 0
+                          ? (options->warmup_ms + options->duration_ms) * NS_PER_MS
+                          : PLAN_NEVER;
     bool planned =
         plan_create(&load->plan, options->arrival, options->seed, load->connection_count, end_ns);
     if (!planned || load->connections == NULL || load->slot_rows == NULL ||
@@ -641,9 +598,14 @@ static void destroy(struct load *load)
 
 static void finish(struct load *load)
 {
+    if (load->running && !load->counting) {
+        tell_trouble(load, "the run ended within its --warmup: nothing was counted");
+        load_count_begin(load);
+    }
+    load_count_end(load);
     stop_sending(load);
     for (uint32_t i = 0; i < load->connection_count; i++) {
-        count_lost(load, &load->connections[i]);
+        load_count_lost(load, &load->connections[i]);
     }
     progress_end(&load->progress);
 }
@@ -673,16 +635,7 @@ void load_run(struct load_result *result, const struct bench_options *options,
         prctl(PR_SET_TIMERSLACK, 1ul); /* ns; sleeping is 50 us longer else */
     }
     progress_begin(&load.progress, options);
-    uint64_t own_before_ns = process_own_cpu_ns();
-    uint64_t server_before_ns = 0;
-    uint64_t server_after_ns = 0;
-    bool known = options->server_pid != 0 && process_cpu_ns(options->server_pid, &server_before_ns);
-
     loop(&load);
-
-    result->own_cpu_ns = process_own_cpu_ns() - own_before_ns;
-    result->server_cpu_known = known && process_cpu_ns(options->server_pid, &server_after_ns);
-    result->server_cpu_ns = result->server_cpu_known ? server_after_ns - server_before_ns : 0;
     finish(&load);
     sigaction(SIGINT, &before, NULL);
     destroy(&load);

@@ -18,18 +18,26 @@ struct load_interruption {
     uint64_t began_ns;
     bool all_came_back;
     uint64_t lasted_ns;     /* only then */
-    uint64_t answered_rows; /* before it */
+    uint64_t answered_rows; /* before it, warm-up included */
 };
 
 /* The load generator is late when a frame leaves so long after its planned moment, or after there
  * was room for it. */
 #define LOAD_LATE_NS (1000ull * 1000)
 
+/* What an answer was to. */
+enum load_kind {
+    LOAD_ACCEPTED, /* reserve, with OK */
+    LOAD_REPEATED, /* reserve, with DUPLICATE: the first answer again */
+    LOAD_REFUSED,  /* reserve, with anything else */
+    LOAD_CONFIRM,
+    LOAD_CANCEL,
+    LOAD_KINDS,
+};
+
 /* In nanoseconds, counted per row. */
 struct load_times {
-    struct histogram accepted; /* of reserve: OK and DUPLICATE */
-    struct histogram refused;  /* of reserve: everything else */
-    struct histogram followed; /* confirm and cancel */
+    struct histogram kinds[LOAD_KINDS];
 };
 
 /* How well an open loop kept to its plan, in frames. All zero for a closed one. */
@@ -50,15 +58,31 @@ struct load_result {
     struct load_times latency; /* from the planned moment to the answer */
     struct load_times service; /* from sending to the answer; the same in a closed loop */
     struct load_pace pace;
-    uint64_t elapsed_ns;        /* from the first frame sent to the last answer */
+    uint64_t elapsed_ns;        /* from the end of the warm-up to the last answer */
     uint64_t clicks_elapsed_ns; /* to the last answer to a reserve: paying may take longer */
     uint64_t own_cpu_ns;
     uint64_t server_cpu_ns;
     bool server_cpu_known;
+
+    /* What is above counts from the end of the warm-up on. */
+    uint64_t warmup_rows; /* answered before */
     struct load_interruption interruptions[LOAD_INTERRUPTIONS_MAX];
     uint32_t interruption_count;
     char trouble[256]; /* empty when the load ran to its end */
 };
+
+/* Rows of this kind of request that were answered. */
+static inline uint64_t load_answered(const struct load_result *result, enum wire_op op)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < WIRE_RESULTS; i++) {
+        sum += result->results[op][i];
+    }
+    return sum;
+}
+
+/* "accepted". */
+const char *load_kind_name(enum load_kind kind);
 
 /* Where to, and what the server must be. */
 struct load_target {

@@ -1,7 +1,7 @@
 #ifndef HF_BENCH_LOAD_STATE_H
 #define HF_BENCH_LOAD_STATE_H
 /* A running load, as load.c and load_send.c share it. load.c has the connections, the answers and
- * the loop; load_send.c makes frames and says when. */
+ * the loop; load_send.c makes frames and says when; load_count.c counts. */
 
 #include "bench/connection.h"
 #include "bench/load.h"
@@ -29,6 +29,7 @@ struct load {
     uint32_t open_count;
     uint64_t in_flight; /* frames */
     bool running;       /* all connections were open once */
+    bool counting;      /* the warm-up is over */
     bool ending;        /* send nothing new */
     bool aborted;       /* stop at once */
 
@@ -42,6 +43,9 @@ struct load {
     struct plan plan; /* of an open loop: a line per connection; in a closed one none ever begins */
 
     uint64_t started_ns;
+    uint64_t counting_since_ns;
+    uint64_t own_cpu_before_ns; /* at that moment, as the next one */
+    uint64_t server_cpu_before_ns;
     uint64_t turn_began_ns;
     uint64_t quiet_since_ns; /* nothing answered since, or nothing asked until then */
     uint64_t interrupted_ns; /* 0 = not now */
@@ -71,6 +75,19 @@ void load_begin_plan(struct load *load);
 /* Sends new frames from all free slots, as far as they are due, and what still waited to be sent.
  * False with errno when the connection is gone. */
 bool load_send(struct load *load, struct connection *connection);
+
+/* The warm-up is over, or there is none: what was counted so far does not count. */
+void load_count_begin(struct load *load);
+
+/* Nothing more will be answered. */
+void load_count_end(struct load *load);
+
+/* The frame of this slot was answered; its rows are in the reply. */
+void load_count_rows(struct load *load, struct connection *connection, uint32_t slot_number,
+                     const struct wire_reply *reply, uint64_t now_ns);
+
+/* What is in flight on this connection will not be answered. Releases its slots. */
+void load_count_lost(struct load *load, struct connection *connection);
 
 /* Queues once more what was in flight when the connection was lost. */
 void load_send_again(struct load *load, struct connection *connection);

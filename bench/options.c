@@ -1,6 +1,7 @@
 #include "bench/options.h"
 
 #include "base/units.h"
+#include "bench/cpus.h"
 #include "proto/frame.h"
 
 #include <getopt.h>
@@ -43,6 +44,8 @@ enum option_number {
     OPTION_BATCH,
     OPTION_REQUESTS,
     OPTION_DURATION,
+    OPTION_WARMUP,
+    OPTION_RUNS,
     OPTION_RATE,
     OPTION_ARRIVAL,
     OPTION_TIMELINE,
@@ -59,6 +62,7 @@ enum option_number {
     OPTION_REPEAT_SHARE,
     OPTION_PAY_DELAY,
     OPTION_SEED,
+    OPTION_CPUS,
     OPTION_RECONNECT,
     OPTION_TIMEOUT,
     OPTION_VERIFY,
@@ -91,7 +95,13 @@ static const struct option_row table[OPTION_COUNT] = {
         {"requests", KIND_COUNT, "N", AT(requests), 1, 1ull << 40,
          "clicks in all, repeated ones included (1M, or without end when there is a duration)"},
     [OPTION_DURATION] = {"duration", KIND_DURATION, "TIME", AT(duration_ms), 1, 24 * 3600 * 1000,
-                         "no new clicks after this long"},
+                         "no new clicks after this long, from the end of the warm-up on"},
+    [OPTION_WARMUP] =
+        {"warmup", KIND_DURATION, "TIME", AT(warmup_ms), 1, 3600 * 1000,
+         "put on the load so long before anything counts; the report tells how much that was"},
+    [OPTION_RUNS] = {"runs", KIND_COUNT, "N", AT(runs), 1, BENCH_RUNS_MAX,
+                     "the same load so often, under fresh ids, and the median of all; see below "
+                     "(1)"},
     [OPTION_RATE] = {"rate", KIND_COUNT, "N", AT(rate), 1, BENCH_RATE_MAX,
                      "open loop: so many clicks a second over all connections; see below"},
     [OPTION_ARRIVAL] = {"arrival", KIND_TEXT, "KIND", AT(arrival_name), 0, 0,
@@ -132,6 +142,8 @@ static const struct option_row table[OPTION_COUNT] = {
                           "from the accepting answer to paying or cancelling (0)"},
     [OPTION_SEED] = {"seed", KIND_COUNT, "N", AT(seed), 0, UINT64_MAX,
                      "of the choice of items, buyers, repeats and payers (1)"},
+    [OPTION_CPUS] = {"cpus", KIND_TEXT, "LIST", AT(cpus), 0, 0,
+                     "run on these CPUs only, such as 1 or 0,2-3; the server's own is no good one"},
     [OPTION_RECONNECT] =
         {"reconnect", KIND_DURATION, "TIME", AT(reconnect_ms), 1, 3600 * 1000,
          "when connections die, try so long to come back and repeat what was not answered under "
@@ -359,6 +371,13 @@ static const char *contradiction(const struct bench_options *options, const bool
     if (options->rate == 0 && given[OPTION_ARRIVAL]) {
         return "--arrival is for an open loop: --rate is missing";
     }
+    if (options->runs > 1 && (given[OPTION_TIMELINE] || given[OPTION_HISTOGRAMS])) {
+        return "--timeline and --histograms tell of one run: leave out --runs";
+    }
+    if (options->runs > 1 && options->items > 0 &&
+        options->runs * options->items > BENCH_ITEMS_MAX) {
+        return "--items x --runs: more than 1M items, as each run makes its own";
+    }
     if (given[OPTION_INTERVAL] && !given[OPTION_TIMELINE] && !given[OPTION_HISTOGRAMS]) {
         return "--interval belongs to --timeline or --histograms";
     }
@@ -399,6 +418,7 @@ enum options_outcome options_parse(int argc, char **argv, struct bench_options *
         .connections = 64,
         .pipeline = 16,
         .batch = 1,
+        .runs = 1,
         .arrival_name = plan_arrival_name(PLAN_CONSTANT),
         .interval_ms = 100,
         .first_item = 1,
@@ -460,6 +480,12 @@ enum options_outcome options_parse(int argc, char **argv, struct bench_options *
                  options->arrival_name);
         return OPTIONS_WRONG;
     }
+    cpu_set_t cpus;
+    if (options->cpus != NULL && !cpus_parse(options->cpus, &cpus)) {
+        snprintf(error, error_bytes, "--cpus: '%s' is not a list such as 1 or 0,2-3",
+                 options->cpus);
+        return OPTIONS_WRONG;
+    }
     fill_in(options, given);
     const char *reason = contradiction(options, given);
     if (reason != NULL) {
@@ -496,6 +522,15 @@ void options_print_help(void)
         "report warns when this program itself was late although there was room. It does not "
         "sleep\n"
         "right before a planned moment, and wants a CPU of its own.\n"
+        "\nWhat is answered within the --warmup counts nowhere but in a timeline and for --verify; "
+        "it is\n"
+        "part of --requests, and comes before the --duration. With --runs each figure's median is "
+        "told,\n"
+        "each by itself: the median of p99 is that of the p99 of the runs. With --items each run "
+        "makes\n"
+        "items of its own, the ids going on from run to run, so that all find the same. Without, "
+        "all use\n"
+        "the server's items, which the runs before have left as they are.\n"
         "\nA timeline has a line per interval, with its start in ms since the run began and in "
         "Unix\n"
         "time. A click belongs to the interval in which it was planned (without --rate: sent), "

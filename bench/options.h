@@ -19,6 +19,7 @@ enum {
     BENCH_CONNECTIONS_MAX = 4096,
     BENCH_PIPELINE_MAX = 1024,
     BENCH_ITEMS_MAX = 1000000,
+    BENCH_RUNS_MAX = 1000,
     BENCH_ROWS_IN_FLIGHT_MAX = 32 * 1000 * 1000,
 };
 #define BENCH_RATE_MAX          (1000ull * 1000 * 1000)
@@ -31,10 +32,12 @@ struct bench_options {
     char port[8];
 
     uint64_t connections;
-    uint64_t pipeline; /* frames in flight per connection */
-    uint64_t batch;    /* rows per frame; 1 = the single form */
-    uint64_t requests; /* clicks in all; 0 = as many as fit into the duration */
-    uint64_t duration_ms;
+    uint64_t pipeline;    /* frames in flight per connection */
+    uint64_t batch;       /* rows per frame; 1 = the single form */
+    uint64_t requests;    /* clicks in all; 0 = as many as fit into the duration */
+    uint64_t duration_ms; /* behind the warm-up */
+    uint64_t warmup_ms;
+    uint64_t runs;
     uint64_t rate; /* clicks per second over all connections; 0 = closed loop */
     const char *arrival_name;
     enum plan_arrival arrival;
@@ -55,6 +58,7 @@ struct bench_options {
     uint64_t pay_delay_ms;
 
     uint64_t seed;
+    const char *cpus;      /* NULL = any */
     uint64_t reconnect_ms; /* 0 = a lost connection stays lost */
     uint64_t timeout_ms;
     uint64_t progress_ms;

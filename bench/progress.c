@@ -8,7 +8,9 @@
 void progress_begin(struct progress *progress, const struct bench_options *options)
 {
     bool terminal = isatty(STDERR_FILENO);
-    *progress = (struct progress){.requests = options->requests, .in_place = terminal};
+    *progress = (struct progress){.requests = options->requests,
+                                  .warmup_ns = options->warmup_ms * 1000000,
+                                  .in_place = terminal};
     if (options->no_progress || (options->progress_ms == 0 && !terminal)) {
         return;
     }
@@ -23,22 +25,25 @@ void progress_update(struct progress *progress, const struct load_result *result
         return;
     }
     double seconds = (double)(elapsed_ns - progress->last_ns) / 1e9;
-    double rate = (double)(result->answered - progress->last_answered) / seconds;
-    fprintf(stderr, "%s%6.1f s  %llu answered", progress->in_place ? "\r" : "",
-            (double)elapsed_ns / 1e9, (unsigned long long)result->answered);
+    uint64_t answered = result->warmup_rows + result->answered;
+    double rate = (double)(answered - progress->last_answered) / seconds;
+    fprintf(stderr, "%s%6.1f s  %s%llu answered", progress->in_place ? "\r" : "",
+            (double)elapsed_ns / 1e9, elapsed_ns < progress->warmup_ns ? "warming up, " : "",
+            (unsigned long long)answered);
     if (progress->requests > 0) {
         fprintf(stderr, " of %llu", (unsigned long long)progress->requests);
     }
     if (workload->ledger != NULL) {
         fprintf(stderr, ", %llu accepted", (unsigned long long)workload->accepted);
     }
-    struct histogram all = result->latency.accepted;
-    histogram_add(&all, &result->latency.refused);
+    struct histogram all = result->latency.kinds[LOAD_ACCEPTED];
+    histogram_add(&all, &result->latency.kinds[LOAD_REPEATED]);
+    histogram_add(&all, &result->latency.kinds[LOAD_REFUSED]);
     fprintf(stderr, ", %.0f a second, p99 %.0f us%s", rate,
             (double)histogram_quantile(&all, 0.99) / 1e3, progress->in_place ? "    " : "\n");
     fflush(stderr);
     progress->last_ns = elapsed_ns;
-    progress->last_answered = result->answered;
+    progress->last_answered = answered;
     progress->next_ns = elapsed_ns + progress->interval_ns;
 }
 

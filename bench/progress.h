@@ -16,6 +16,7 @@ struct progress {
     uint64_t next_ns;
     uint64_t last_ns;
     uint64_t last_answered;
+    uint64_t warmup_ns;
     uint64_t requests; /* 0 = no number given */
     bool in_place;
 };

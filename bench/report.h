@@ -1,22 +1,27 @@
 #ifndef HF_BENCH_REPORT_H
 #define HF_BENCH_REPORT_H
-/* What a run found out, as a page for people or as one JSON object; to stdout. */
+/* What the runs found out, as a page for people or as one JSON object; to stdout. A single run is
+ * told as such. Of several each is told, and then the median of all. */
 
-#include "bench/load.h"
-#include "bench/verify.h"
+#include "bench/figures.h"
+#include "bench/run.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 struct report {
     const struct bench_options *options;
-    const struct bench_items *items;
-    const struct workload *workload;
-    const struct load_target *target;
-    const struct load_result *load;
-    const struct verify_result *verify; /* NULL when not asked for */
+    uint32_t runs; /* told so far */
+    struct json_t *root;
 };
 
-void report_print_text(const struct report *report);
+/* In order of life. The options are those of all runs. */
+void report_begin(struct report *report, const struct bench_options *options);
 
-/* False when there is no memory. */
-bool report_print_json(const struct report *report);
+/* The next run has ended; `options` are its own. */
+void report_run(struct report *report, const struct bench_options *options, const struct run *run);
+
+/* The figures of all runs that were told. */
+void report_end(struct report *report, const struct figures *figures);
 
 #endif

@@ -165,6 +165,15 @@ bool wire_decode(struct message_arena *arena, uint8_t type, const uint8_t *body,
     return wire_batch_fits(reply_out->batch, reply_out->row_count);
 }
 
+const char *wire_op_name(enum wire_op op)
+{
+    static const char *const names[WIRE_OPS] = {[WIRE_RESERVE] = "reserve",
+                                                [WIRE_CONFIRM] = "confirm",
+                                                [WIRE_CANCEL] = "cancel",
+                                                [WIRE_GET] = "get"};
+    return names[op];
+}
+
 const char *wire_result_name(uint32_t result)
 {
     const ProtobufCEnumValue *value =

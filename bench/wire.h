@@ -61,6 +61,9 @@ bool wire_decode(struct message_arena *arena, uint8_t type, const uint8_t *body,
 /* Has the batch so many rows, and columns that fit? wire_decode() has checked that already. */
 bool wire_batch_fits(const Holdfast__V1__ReservationBatchResponse *batch, uint32_t row_count);
 
+/* "reserve". */
+const char *wire_op_name(enum wire_op op);
+
 /* "SOLD_OUT"; "?" for a number that is no result. */
 const char *wire_result_name(uint32_t result);
 

@@ -1,6 +1,6 @@
 """holdfast-bench against a server that goes away: whatever happens to the server, the load ends,
 within its --timeout, with exit code 2, and claims nothing that it did not see. And its open loop:
-it keeps to its plan, and a server that stalls can't hide it."""
+it keeps to its plan, and a server that stalls can't hide it. And series of runs."""
 
 import argparse
 import collections
@@ -33,7 +33,8 @@ class Bench:
                  "20M", "--connections", "8", "--timeout", "%ds" % TIMEOUT_S, "--progress", "20ms",
                  "--json", *more], stdout=stdout, stderr=stderr)
         deadline = time.monotonic() + LOAD_BEGINS_S
-        while not re.search("[1-9][0-9]* answered", self.stderr()) and time.monotonic() < deadline:
+        while (not re.search("[1-9][0-9]* answered", self.stderr()) and
+               self.process.poll() is None and time.monotonic() < deadline):
             time.sleep(0.02)
 
     def stderr(self):
@@ -148,7 +149,8 @@ def check_timeline(checks, name, timeline, report, interval_ms):
     latency = report["latency_us"]
     slowest = max(float(line["max_us"]) for line in lines if line["max_us"])
     checks.check("%s: the slowest answer is the report's" % name,
-                 abs(slowest - max(latency["accepted"]["max"], latency["refused"]["max"])) < 0.01,
+                 abs(slowest - max(latency[kind]["max"]
+                                   for kind in ("accepted", "repeated", "refused"))) < 0.01,
                  (slowest, latency))
     if accepted == report["reserve_answered"]:
         for text, share in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)):
@@ -179,7 +181,7 @@ def open_loop(checks, options, server):
         checks.check("%s: every frame's delay is known" % name,
                      plan["own_delay_us"]["count"] == report["frames"], plan)
         checks.equal("%s: nothing is left behind" % name, plan["behind_s"], 0)
-        for kind in ("accepted", "refused", "followed"):
+        for kind in ("accepted", "repeated", "refused", "confirm", "cancel"):
             latency, service = report["latency_us"][kind], plan["service_us"][kind]
             checks.check("%s: service is a part of latency, %s" % (name, kind), all(
                 service[column] <= latency[column] for column in latency), (latency, service))
@@ -228,6 +230,55 @@ def stopped_behind_its_plan(checks, options, server):
                  report["warnings"])
 
 
+def series(checks, options, server):
+    """Three runs, each on items and under ids of its own, each with a warm-up that does not count,
+    and the median of what they found."""
+    bench = Bench(options.bench, server, "--requests", "4000", "--rate", "8000", "--warmup",
+                  "200ms", "--runs", "3", "--verify", "--cpus", "0")
+    checks.equal("series: exit code 0", bench.exit_code(), 0)
+    report = bench.report()
+    checks.equal("series: it names what it is made of",
+                 [report["settings"][name] for name in ("runs", "warmup_s", "cpus")], [3, 0.2, "0"])
+    runs = report["runs"]
+    checks.equal("series: every run is told", len(runs), 3)
+    for run in runs:
+        checks.check("series: the warm-up does not count", 0 < run["warmup_answered"] and
+                     run["answered"] == sum(sum(op.values()) for op in run["results"].values()) and
+                     run["reserve_answered"] < 4000, run)
+        checks.check("series: what counts are the seconds behind it",
+                     0.2 < run["reserve_elapsed_s"] and
+                     sum(run["latency_us"][kind]["count"] for kind in run["latency_us"]) ==
+                     run["answered"], run)
+        checks.equal("series: each finds what the others found, and its books balance",
+                     (run["verify"]["good"], run["verify"]["failures"], run["trouble"]),
+                     (True, [], ""))
+        checks.equal("series: each has items of its own", run["verify"]["units_stock"], 10000)
+    for name, value in report["median"]["latency_us"]["accepted"].items():
+        checks.equal("series: median of %s" % name, value,
+                     sorted(run["latency_us"]["accepted"][name] for run in runs)[1])
+    checks.equal("series: median of the rate", report["median"]["reserve_per_second"],
+                 sorted(run["reserve_per_second"] for run in runs)[1])
+
+
+def series_breaks_off(checks, options, server):
+    """A server that stops in a series: no further run is begun, and what there is is told."""
+    bench = Bench(options.bench, server, "--runs", "5", "--rate", "1000", "--requests", "200M",
+                  "--scenario", "reserve")
+    server.stop()
+    checks.equal("series broken off: exit code 2", bench.exit_code(), TROUBLE)
+    checks.equal("series broken off: one run was begun", len(bench.report()["runs"]), 1)
+
+
+def ends_in_its_warmup(checks, options, server):
+    bench = Bench(options.bench, server, "--scenario", "reserve", "--requests", "1000", "--warmup",
+                  "1h")
+    checks.equal("ends in its warm-up: exit code 2", bench.exit_code(), TROUBLE)
+    report = bench.report()
+    checks.check("ends in its warm-up: it says so", "--warmup" in report["trouble"], report)
+    checks.equal("ends in its warm-up: all of it was warm-up",
+                 (report["warmup_answered"], report["answered"]), (1000, 0))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("holdfastd")
@@ -243,7 +294,7 @@ def main():
         os.makedirs(options.scratch, exist_ok=True)
     checks = Checks()
     for test in (server_stops, server_stops_for_good, server_hangs, open_loop, server_pauses,
-                 stopped_behind_its_plan):
+                 stopped_behind_its_plan, series, series_breaks_off, ends_in_its_warmup):
         server = Server(options.holdfastd, options.cores, options.scratch,
                         more=["--max-reservations", "1M", "--max-buyers", "1M"])
         try:

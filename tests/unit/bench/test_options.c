@@ -109,6 +109,18 @@ Test(options, timeline_has_an_interval_and_each_file_may_come_alone)
     cr_assert_eq(options.interval_ms, 1000);
 }
 
+Test(options, warmup_runs_and_cpus_are_none_unless_given)
+{
+    cr_assert_eq(parse(NULL), OPTIONS_RUN);
+    cr_assert_eq(options.warmup_ms, 0);
+    cr_assert_eq(options.runs, 1);
+    cr_assert_null(options.cpus);
+    cr_assert_eq(parse("--warmup", "2s", "--runs", "5", "--cpus", "1,3-4", NULL), OPTIONS_RUN);
+    cr_assert_eq(options.warmup_ms, 2000);
+    cr_assert_eq(options.runs, 5);
+    cr_assert_str_eq(options.cpus, "1,3-4");
+}
+
 Test(options, units_may_be_unlimited)
 {
     cr_assert_eq(parse("--items", "3", "--units", "unlimited", NULL), OPTIONS_RUN);
@@ -132,6 +144,10 @@ Test(options, values_that_are_none_are_named)
         {"--interval", "9ms"},
         {"--interval", "100"},
         {"--hold-time", "15"},
+        {"--warmup", "0s"},
+        {"--runs", "0"},
+        {"--runs", "1001"},
+        {"--cpus", "one"},
         {"--hold-time", "m"},
         {"--hold-time", "30m1h"},
         {"--pay-share", "1.5"},
@@ -181,6 +197,10 @@ Test(options, those_that_contradict_each_other_are_refused)
     cr_expect_eq(parse("--interval", "1s", NULL), OPTIONS_WRONG);
     cr_expect_eq(parse("--timeline", "f", "--histograms", "f", NULL), OPTIONS_WRONG);
     cr_expect_not_null(strstr(error, "two files"), "%s", error);
+    cr_expect_eq(parse("--timeline", "f", "--runs", "2", NULL), OPTIONS_WRONG);
+    cr_expect_not_null(strstr(error, "leave out --runs"), "%s", error);
+    cr_expect_eq(parse("--items", "1000", "--runs", "1000", NULL), OPTIONS_RUN);
+    cr_expect_eq(parse("--items", "1001", "--runs", "1000", NULL), OPTIONS_WRONG);
     cr_expect_eq(parse("--units", "5", NULL), OPTIONS_WRONG, "no items to have them");
     cr_expect_eq(parse("--items", "10", "--units", "5", NULL), OPTIONS_WRONG);
     cr_expect_eq(parse("--connections", "4096", "--pipeline", "1024", "--batch", "8192", NULL),

@@ -1,0 +1,101 @@
+#include "bench/load_state.h"
+#include "bench/process.h"
+
+#include <stddef.h>
+#include <string.h>
+
+/* What is counted, and from when on. A run begins with its warm-up, if it has one: what is answered
+ * and sent in that time is counted too, so that the progress line has something to show, and thrown
+ * away at its end but for how many rows it was. CPU time is read at the same moment, so it is that
+ * of what counts. */
+
+const char *load_kind_name(enum load_kind kind)
+{
+    static const char *const names[LOAD_KINDS] = {
+        [LOAD_ACCEPTED] = "accepted", [LOAD_REPEATED] = "repeated", [LOAD_REFUSED] = "refused",
+        [LOAD_CONFIRM] = "confirm",   [LOAD_CANCEL] = "cancel",
+    };
+    return names[kind];
+}
+
+void load_count_begin(struct load *load)
+{
+    const struct bench_options *options = load->options;
+    struct load_result *result = load->result;
+    uint64_t warmup_rows = result->answered;
+    memset(result, 0, offsetof(struct load_result, warmup_rows));
+    result->warmup_rows = warmup_rows;
+    load->counting = true;
+    load->counting_since_ns = monotonic_ns();
+    load->own_cpu_before_ns = process_own_cpu_ns();
+    result->server_cpu_known = options->server_pid != 0 &&
+                               process_cpu_ns(options->server_pid, &load->server_cpu_before_ns);
+}
+
+void load_count_end(struct load *load)
+{
+    struct load_result *result = load->result;
+    uint64_t server_cpu_ns = 0;
+    result->own_cpu_ns = process_own_cpu_ns() - load->own_cpu_before_ns;
+    result->server_cpu_known =
+        result->server_cpu_known && process_cpu_ns(load->options->server_pid, &server_cpu_ns);
+    result->server_cpu_ns =
+        result->server_cpu_known ? server_cpu_ns - load->server_cpu_before_ns : 0;
+}
+
+static enum load_kind kind_of(enum wire_op op, uint32_t result)
+{
+    if (op == WIRE_RESERVE) {
+        switch (result) {
+        case HOLDFAST__V1__RESULT__RESULT_OK:
+            return LOAD_ACCEPTED;
+        case HOLDFAST__V1__RESULT__RESULT_DUPLICATE:
+            return LOAD_REPEATED;
+        default:
+            return LOAD_REFUSED;
+        }
+    }
+    return op == WIRE_CONFIRM ? LOAD_CONFIRM : LOAD_CANCEL;
+}
+
+void load_count_rows(struct load *load, struct connection *c, uint32_t slot_number,
+                     const struct wire_reply *reply, uint64_t now_ns)
+{
+    const struct slot *slot = &c->slots[slot_number];
+    const uint64_t *rows = load_slot_rows(load, c, slot_number);
+    struct load_result *result = load->result;
+    uint32_t counts[LOAD_KINDS] = {0};
+    for (uint32_t i = 0; i < slot->row_count; i++) {
+        struct wire_row_reply row = wire_reply_row(reply, i);
+        result->results[slot->op][row.result]++;
+        counts[kind_of((enum wire_op)slot->op, row.result)]++;
+        workload_answered(load->workload, c->core, (enum wire_op)slot->op, rows[i], &row, now_ns);
+    }
+    for (int kind = 0; kind < LOAD_KINDS; kind++) {
+        histogram_record(&result->latency.kinds[kind], now_ns - slot->planned_ns, counts[kind]);
+        histogram_record(&result->service.kinds[kind], now_ns - slot->sent_ns, counts[kind]);
+    }
+    result->answered += slot->row_count;
+    result->elapsed_ns = now_ns - load->counting_since_ns;
+    if (slot->op == WIRE_RESERVE) {
+        timeline_answered(load->timeline, slot->planned_ns - load->started_ns,
+                          now_ns - slot->planned_ns, counts[LOAD_ACCEPTED] + counts[LOAD_REPEATED],
+                          counts[LOAD_REFUSED]);
+        result->clicks_elapsed_ns = result->elapsed_ns;
+    }
+    load->quiet_since_ns = now_ns;
+}
+
+void load_count_lost(struct load *load, struct connection *c)
+{
+    for (uint32_t i = 0; i < load->options->pipeline; i++) {
+        struct slot *slot = &c->slots[i];
+        if (slot->row_count > 0) {
+            load->result->lost[slot->op] += slot->row_count;
+            if (slot->op == WIRE_RESERVE) {
+                timeline_lost(load->timeline, slot->planned_ns - load->started_ns, slot->row_count);
+            }
+            load_release_slot(load, c, i);
+        }
+    }
+}

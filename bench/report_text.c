@@ -1,0 +1,204 @@
+#include "bench/report_parts.h"
+#include "bench/warnings.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* 1234567 as 1,234,567, in one of a few static buffers so that one printf can have several. */
+static const char *grouped(uint64_t value)
+{
+    static char buffers[8][32];
+    static unsigned next;
+    char *buffer = buffers[next++ % 8];
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)value);
+    char *to = buffer;
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0) {
+            *to++ = ',';
+        }
+        *to++ = digits[i];
+    }
+    *to = 0;
+    return buffer;
+}
+
+void report_text_head(const struct bench_options *o, const struct run *run)
+{
+    printf("%s: %s items on %u core%s, %s buyers, seed %llu\n", o->scenario_name,
+           grouped(run->items.count), run->target.core_count,
+           run->target.core_count == 1 ? "" : "s", grouped(o->buyers), (unsigned long long)o->seed);
+    printf("%s connections, each %s frame%s of %s row%s in flight\n", grouped(o->connections),
+           grouped(o->pipeline), o->pipeline == 1 ? "" : "s", grouped(o->batch),
+           o->batch == 1 ? "" : "s");
+    if (o->rate > 0) {
+        printf("open loop, %s clicks a second, %s\n", grouped(o->rate), o->arrival_name);
+    }
+}
+
+static void print_answers(const struct load_result *load, const struct figures *figures)
+{
+    if (load->warmup_rows > 0) {
+        printf("%-10s %14s rows answered in it, in no figure below\n", "warm-up",
+               grouped(load->warmup_rows));
+    }
+    for (int op = 0; op < WIRE_OPS; op++) {
+        uint64_t answered = load_answered(load, (enum wire_op)op);
+        if (answered == 0 && load->lost[op] == 0) {
+            continue;
+        }
+        printf("%-10s %14s answered", wire_op_name((enum wire_op)op), grouped(answered));
+        if (op == WIRE_RESERVE) {
+            printf(" in %.3f s, %s a second", (double)load->clicks_elapsed_ns / 1e9,
+                   grouped((uint64_t)figures->per_second));
+        }
+        printf("\n");
+        for (uint32_t i = 0; i < WIRE_RESULTS; i++) {
+            if (load->results[op][i] > 0) {
+                printf("  %-22s %s\n", wire_result_name(i), grouped(load->results[op][i]));
+            }
+        }
+        if (load->lost[op] > 0) {
+            printf("  %-22s %s\n", "(answer lost)", grouped(load->lost[op]));
+        }
+    }
+}
+
+/* Nothing when there is nothing to tell. */
+static void print_quantiles(const char *name, const double *us)
+{
+    if (isnan(us[0])) {
+        return;
+    }
+    printf("  %-10s", name);
+    for (int i = 0; i < FIGURES_QUANTILES; i++) {
+        printf(" %12.1f", us[i]);
+    }
+    printf("\n");
+}
+
+static void print_times(const char *what, const double (*us)[FIGURES_QUANTILES])
+{
+    printf("\n%-12s", what);
+    for (int i = 0; i < FIGURES_QUANTILES; i++) {
+        printf(" %12s", figures_quantiles[i].name);
+    }
+    printf("\n");
+    for (int kind = 0; kind < LOAD_KINDS; kind++) {
+        print_quantiles(load_kind_name((enum load_kind)kind), us[kind]);
+    }
+}
+
+static void print_latencies(const struct bench_options *o, const struct load_result *load,
+                            const struct figures *figures)
+{
+    print_times("latency, us", figures->latency_us);
+    if (o->rate > 0) {
+        const struct load_pace *pace = &load->pace;
+        double own_delay_us[FIGURES_QUANTILES];
+        figures_quantiles_us(own_delay_us, &pace->own_delay);
+        print_times("service, us", figures->service_us);
+        print_quantiles("own delay", own_delay_us);
+        printf("\n%s of %s frames waited for room\n", grouped(pace->waited),
+               grouped(pace->own_delay.count));
+    }
+}
+
+static void print_costs(const struct load_result *load, const struct figures *figures)
+{
+    if (load->answered == 0) {
+        return;
+    }
+    printf("\nCPU time     ");
+    if (!isnan(figures->server_cpu_us)) {
+        printf("server %.3f us a row, ", figures->server_cpu_us);
+    }
+    printf("load generator %.3f us a row, %.0f %% of a core\n", figures->own_cpu_us,
+           100.0 * (double)load->own_cpu_ns / (double)load->elapsed_ns);
+}
+
+static void print_interruptions(const struct load_result *load)
+{
+    for (uint32_t i = 0; i < load->interruption_count; i++) {
+        const struct load_interruption *at = &load->interruptions[i];
+        printf("interrupted  %.3f s after the start, %s rows answered until then; ",
+               (double)at->began_ns / 1e9, grouped(at->answered_rows));
+        if (at->all_came_back) {
+            printf("all connections back after %.0f ms\n", (double)at->lasted_ns / 1e6);
+        } else {
+            printf("not all connections came back\n");
+        }
+    }
+    if (load->resent > 0) {
+        printf("sent again   %s rows, under the same ids\n", grouped(load->resent));
+    }
+}
+
+static void print_verify(const struct verify_result *verify)
+{
+    if (!verify->done) {
+        printf("verify       not done: %s\n", verify->trouble);
+        return;
+    }
+    printf("read back    %s reservations: %s confirmed, %s held, %s cancelled, %s expired, %s not "
+           "there\n",
+           grouped(verify->reservations_read),
+           grouped(verify->states[HOLDFAST__V1__RESERVATION_STATE__RESERVATION_STATE_CONFIRMED]),
+           grouped(verify->states[HOLDFAST__V1__RESERVATION_STATE__RESERVATION_STATE_HELD]),
+           grouped(verify->states[HOLDFAST__V1__RESERVATION_STATE__RESERVATION_STATE_CANCELLED]),
+           grouped(verify->states[HOLDFAST__V1__RESERVATION_STATE__RESERVATION_STATE_EXPIRED]),
+           grouped(verify->states[0]));
+    printf("books        stock %s, available %s, held %s, sold %s\n", grouped(verify->stock),
+           grouped(verify->available), grouped(verify->held), grouped(verify->sold));
+    if (verify->failure_count == 0) {
+        printf("verify       good: the books balance, nobody is over the limit, every success was "
+               "found again\n");
+        return;
+    }
+    printf("verify       FAILED, %s faults\n", grouped(verify->failure_count));
+    for (uint64_t i = 0; i < verify->failure_count && i < VERIFY_FAILURES_TOLD; i++) {
+        printf("  %s\n", verify->failures[i]);
+    }
+}
+
+void report_text_run(const struct bench_options *options, const struct run *run)
+{
+    const struct load_result *load = &run->load;
+    struct figures figures;
+    figures_take(&figures, load);
+    printf("\n");
+    print_answers(load, &figures);
+    if (run->workload.ledger != NULL) {
+        printf("%-10s %14s different reservations\n", "accepted", grouped(run->workload.accepted));
+    }
+    print_latencies(options, load, &figures);
+    print_costs(load, &figures);
+    print_interruptions(load);
+    if (run->verified) {
+        print_verify(&run->verify);
+    }
+    char warnings[WARNINGS_MAX][WARNING_BYTES];
+    int warning_count = warnings_find(load, warnings);
+    for (int i = 0; i < warning_count; i++) {
+        printf("warning      %s\n", warnings[i]);
+    }
+    if (load->trouble[0] != 0) {
+        printf("trouble      %s\n", load->trouble);
+    }
+}
+
+void report_text_median(const struct bench_options *options, const struct figures *median,
+                        uint32_t runs)
+{
+    printf("\nmedian of %u runs\n%-10s %14s answered a second\n", runs, wire_op_name(WIRE_RESERVE),
+           grouped((uint64_t)median->per_second));
+    print_times("latency, us", median->latency_us);
+    if (options->rate > 0) {
+        print_times("service, us", median->service_us);
+    }
+    printf("\nCPU time     ");
+    if (!isnan(median->server_cpu_us)) {
+        printf("server %.3f us a row, ", median->server_cpu_us);
+    }
+    printf("load generator %.3f us a row\n", median->own_cpu_us);
+}

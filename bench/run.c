@@ -1,0 +1,77 @@
+#include "bench/run.h"
+
+#include "bench/session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* What the server allows is known once it has answered: the options that ask for more are refused
+ * before anything is made there. */
+static bool fits_server(const struct bench_options *options, const struct session *session,
+                        char *error, size_t error_bytes)
+{
+    if (options->batch > session->batch_rows_max) {
+        snprintf(error, error_bytes, "--batch: this server takes at most %u rows",
+                 session->batch_rows_max);
+        return false;
+    }
+    if (options->connections < session->core_count) {
+        snprintf(error, error_bytes, "--connections: this server has %u cores, each needs one",
+                 session->core_count);
+        return false;
+    }
+    return true;
+}
+
+static bool prepare(struct run *run, const struct bench_options *options, char *error,
+                    size_t error_bytes)
+{
+    const char *unknown = endpoint_resolve(&run->target.endpoint, options->host, options->port);
+    if (unknown != NULL) {
+        snprintf(error, error_bytes, "%s:%s: %s", options->host, options->port, unknown);
+        return false;
+    }
+    struct session session;
+    if (!session_open(&session, &run->target.endpoint, 0, options->timeout_ms)) {
+        snprintf(error, error_bytes, "%s:%s: %s", options->host, options->port, session.error);
+        return false;
+    }
+    run->target.core_count = session.core_count;
+    memcpy(run->target.server_id, session.server_id, sizeof run->target.server_id);
+    bool good = fits_server(options, &session, error, error_bytes);
+    if (good && !items_prepare(&run->items, &session, options)) {
+        snprintf(error, error_bytes, "%s", session.error);
+        good = false;
+    }
+    session_close(&session);
+    return good;
+}
+
+bool run_play(struct run *run, const struct bench_options *options, struct timeline *timeline,
+              char *error, size_t error_bytes)
+{
+    memset(run, 0, sizeof *run);
+    if (!prepare(run, options, error, error_bytes)) {
+        return false;
+    }
+    if (!workload_create(&run->workload, options, &run->items, run->target.core_count)) {
+        snprintf(error, error_bytes, "out of memory: fewer --requests need less");
+        run_destroy(run);
+        return false;
+    }
+    load_run(&run->load, options, &run->target, &run->workload, timeline);
+    if (!timeline_close(timeline) && run->load.trouble[0] == 0) {
+        snprintf(run->load.trouble, sizeof run->load.trouble, "%s", timeline->trouble);
+    }
+    run->verified = options->verify;
+    if (run->verified) {
+        verify_run(&run->verify, options, &run->target, &run->workload);
+    }
+    return true;
+}
+
+void run_destroy(struct run *run)
+{
+    workload_destroy(&run->workload);
+    items_free(&run->items);
+}

@@ -1,0 +1,86 @@
+#include "bench/series.h"
+
+#include "bench/figures.h"
+#include "bench/report.h"
+#include "bench/run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Large, and only one of it. */
+static struct run run;
+
+static enum series_end complain(enum series_end end, const char *what)
+{
+    fprintf(stderr, "holdfast-bench: %s\n", what);
+    return end;
+}
+
+static enum series_end judge(const struct run *at)
+{
+    if (at->verified && at->verify.done && at->verify.failure_count > 0) {
+        return SERIES_BOOKS_WRONG;
+    }
+    if (at->load.trouble[0] != 0) {
+        return complain(SERIES_TROUBLE, at->load.trouble);
+    }
+    if (at->verified && !at->verify.done) {
+        return complain(SERIES_TROUBLE, at->verify.trouble);
+    }
+    return SERIES_DONE;
+}
+
+/* Every run makes items of its own, so that it finds what the others found. */
+static struct bench_options options_of_run(const struct bench_options *options, uint32_t number)
+{
+    struct bench_options own = *options;
+    own.first_item += number * options->items;
+    return own;
+}
+
+static enum series_end play(struct report *report, const struct bench_options *options,
+                            uint32_t number, struct timeline *timeline, struct figures *figures_out)
+{
+    struct bench_options own = options_of_run(options, number);
+    char error[384];
+    if (!run_play(&run, &own, timeline, error, sizeof error)) {
+        return complain(SERIES_TROUBLE, error);
+    }
+    figures_take(figures_out, &run.load);
+    report_run(report, &own, &run);
+    enum series_end end = judge(&run);
+    run_destroy(&run);
+    return end;
+}
+
+static enum series_end play_all(const struct bench_options *options, struct timeline *timeline,
+                                struct figures *figures)
+{
+    struct report report;
+    uint32_t played = 0;
+    enum series_end end = SERIES_DONE;
+    report_begin(&report, options);
+    while (end == SERIES_DONE && played < options->runs) {
+        end = play(&report, options, played, timeline, &figures[played]);
+        played++;
+    }
+    report_end(&report, figures);
+    return end;
+}
+
+enum series_end series_run(const struct bench_options *options)
+{
+    struct timeline timeline;
+    struct figures *figures = calloc(options->runs, sizeof figures[0]);
+    enum series_end end;
+    if (!timeline_open(&timeline, options->timeline, options->histograms, options->interval_ms)) {
+        end = complain(SERIES_USAGE, timeline.trouble);
+    } else if (figures == NULL) {
+        end = complain(SERIES_TROUBLE, "out of memory: fewer --runs need less");
+    } else {
+        end = play_all(options, &timeline, figures);
+    }
+    timeline_close(&timeline);
+    free(figures);
+    return end;
+}

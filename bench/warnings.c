@@ -1,0 +1,27 @@
+#include "bench/warnings.h"
+
+#include <stdio.h>
+
+int warnings_find(const struct load_result *load, char (*warnings_out)[WARNING_BYTES])
+{
+    const struct load_pace *pace = &load->pace;
+    int count = 0;
+    if (pace->late > 0) {
+        double late_percent = 100.0 * (double)pace->late / (double)pace->own_delay.count;
+        snprintf(warnings_out[count++], WARNING_BYTES,
+                 "the load generator itself could not keep up: %llu of %llu frames (%.3g %%) left "
+                 "more than %llu us after they were planned and had room, the worst %.0f us after; "
+                 "latencies from p%.7g up may be its own and not the server's",
+                 (unsigned long long)pace->late, (unsigned long long)pace->own_delay.count,
+                 late_percent, LOAD_LATE_NS / 1000, (double)pace->own_delay.value_max / 1e3,
+                 100 - late_percent);
+    }
+    if (pace->behind_ns > LOAD_LATE_NS) {
+        snprintf(
+            warnings_out[count++], WARNING_BYTES,
+            "the run broke off %.3f s behind its plan: the clicks of that time were never sent "
+            "and are in no figure",
+            (double)pace->behind_ns / 1e9);
+    }
+    return count;
+}
