@@ -61,6 +61,7 @@ struct load_result {
     uint64_t elapsed_ns;        /* from the end of the warm-up to the last answer */
     uint64_t clicks_elapsed_ns; /* to the last answer to a reserve: paying may take longer */
     uint64_t own_cpu_ns;
+    uint64_t own_wait_ns; /* ready to run, without a CPU */
     uint64_t server_cpu_ns;
     bool server_cpu_known;
 
@@ -89,6 +90,7 @@ struct load_target {
     struct endpoint endpoint;
     uint8_t server_id[16];
     uint32_t core_count;
+    char server_version[64];
 };
 
 /* Runs the whole load, and notes each click in the timeline, which is open and stays so.

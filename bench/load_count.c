@@ -28,6 +28,7 @@ void load_count_begin(struct load *load)
     load->counting = true;
     load->counting_since_ns = monotonic_ns();
     load->own_cpu_before_ns = process_own_cpu_ns();
+    load->own_wait_before_ns = process_thread_wait_ns();
     result->server_cpu_known = options->server_pid != 0 &&
                                process_cpu_ns(options->server_pid, &load->server_cpu_before_ns);
 }
@@ -37,6 +38,7 @@ void load_count_end(struct load *load)
     struct load_result *result = load->result;
     uint64_t server_cpu_ns = 0;
     result->own_cpu_ns = process_own_cpu_ns() - load->own_cpu_before_ns;
+    result->own_wait_ns = process_thread_wait_ns() - load->own_wait_before_ns;
     result->server_cpu_known =
         result->server_cpu_known && process_cpu_ns(load->options->server_pid, &server_cpu_ns);
     result->server_cpu_ns =

@@ -44,7 +44,8 @@ struct load {
 
     uint64_t started_ns;
     uint64_t counting_since_ns;
-    uint64_t own_cpu_before_ns; /* at that moment, as the next one */
+    uint64_t own_cpu_before_ns; /* at that moment, as the next two */
+    uint64_t own_wait_before_ns;
     uint64_t server_cpu_before_ns;
     uint64_t turn_began_ns;
     uint64_t quiet_since_ns; /* nothing answered since, or nothing asked until then */

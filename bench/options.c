@@ -159,7 +159,8 @@ static const struct option_row table[OPTION_COUNT] = {
         {"shared", KIND_FLAG, NULL, AT(shared), 0, 0,
          "with --verify: others use these items too, so leave out what that would disturb"},
     [OPTION_SERVER_PID] = {"server-pid", KIND_COUNT, "PID", AT(server_pid), 1, 1 << 30,
-                           "also report the server's CPU time per request, from /proc/PID/stat"},
+                           "the server's, when it runs here: report its CPU time per request, its "
+                           "command line and its disk"},
     [OPTION_JSON] = {"json", KIND_FLAG, NULL, AT(json), 0, 0,
                      "print the report as one JSON object"},
     [OPTION_PROGRESS] =

@@ -6,21 +6,30 @@
 #include <time.h>
 #include <unistd.h>
 
-bool process_cpu_ns(uint64_t pid, uint64_t *cpu_ns_out)
+/* A file's beginning, with a zero behind it. */
+static bool read_text(const char *path, char *text, size_t text_bytes)
 {
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%llu/stat", (unsigned long long)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return false;
     }
-    char text[1024];
-    ssize_t n = read(fd, text, sizeof text - 1);
+    ssize_t n = read(fd, text, text_bytes - 1);
     close(fd);
     if (n <= 0) {
         return false;
     }
     text[n] = 0;
+    return true;
+}
+
+bool process_cpu_ns(uint64_t pid, uint64_t *cpu_ns_out)
+{
+    char path[64];
+    char text[1024];
+    snprintf(path, sizeof path, "/proc/%llu/stat", (unsigned long long)pid);
+    if (!read_text(path, text, sizeof text)) {
+        return false;
+    }
     /* The name in brackets may hold anything: fields are counted from the last bracket. utime and
      * stime are the 12th and 13th after it. */
     const char *fields = strrchr(text, ')');
@@ -40,4 +49,15 @@ uint64_t process_own_cpu_ns(void)
     struct timespec used;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
     return (uint64_t)used.tv_sec * 1000000000ull + (uint64_t)used.tv_nsec;
+}
+
+uint64_t process_thread_wait_ns(void)
+{
+    char text[128];
+    unsigned long long waited_ns = 0;
+    if (!read_text("/proc/thread-self/schedstat", text, sizeof text) ||
+        sscanf(text, "%*u %llu", &waited_ns) != 1) {
+        return 0;
+    }
+    return waited_ns;
 }

@@ -11,4 +11,8 @@ bool process_cpu_ns(uint64_t pid, uint64_t *cpu_ns_out);
 
 uint64_t process_own_cpu_ns(void);
 
+/* For how long the calling thread was ready to run and had no CPU, in all. 0 when the kernel does
+ * not count it. */
+uint64_t process_thread_wait_ns(void);
+
 #endif

@@ -12,9 +12,10 @@ static bool has_series(const struct report *report)
     return report->options->runs > 1;
 }
 
-void report_begin(struct report *report, const struct bench_options *options)
+void report_begin(struct report *report, const struct bench_options *options,
+                  const struct report_place *place)
 {
-    *report = (struct report){.options = options};
+    *report = (struct report){.options = options, .place = place};
     if (options->json) {
         report->root = json_object();
     }
@@ -25,6 +26,7 @@ static void run_as_json(struct report *report, const struct bench_options *optio
 {
     if (report->runs == 0) {
         json_object_set_new(report->root, "settings", report_json_settings(options, run));
+        json_object_set_new(report->root, "environment", report_json_place(report->place, run));
         if (has_series(report)) {
             json_object_set_new(report->root, "runs", json_array());
         }
@@ -42,6 +44,7 @@ static void run_as_text(const struct report *report, const struct bench_options 
 {
     if (report->runs == 0) {
         report_text_head(options, run);
+        report_text_place(report->place, run);
     }
     if (has_series(report)) {
         printf("\nrun %u of %llu\n", report->runs + 1, (unsigned long long)report->options->runs);

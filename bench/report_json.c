@@ -22,11 +22,35 @@ json_t *report_json_settings(const struct bench_options *o, const struct run *ru
                                count(o->buyers), "seed", count(o->seed), "pay_share", o->pay_share,
                                "cancel_share", o->cancel_share, "repeat_share", o->repeat_share);
     if (object != NULL) {
+        json_object_set_new(object, "requests", count(o->requests));
+        json_object_set_new(object, "rate", count(o->rate));
+        json_object_set_new(object, "duration_s", json_real((double)o->duration_ms / 1e3));
+        json_object_set_new(object, "hold_s", json_real((double)o->hold_ms / 1e3));
+        json_object_set_new(object, "pay_delay_s", json_real((double)o->pay_delay_ms / 1e3));
         json_object_set_new(object, "warmup_s", json_real((double)o->warmup_ms / 1e3));
         json_object_set_new(object, "runs", count(o->runs));
         json_object_set_new(object, "cpus", o->cpus != NULL ? json_string(o->cpus) : json_null());
     }
     return object;
+}
+
+static json_t *text_or_null(const char *text)
+{
+    return text[0] != 0 ? json_string(text) : json_null();
+}
+
+json_t *report_json_place(const struct report_place *place, const struct run *run)
+{
+    const struct machine *machine = &place->machine;
+    const struct data_disk *disk = &place->disk;
+    return json_pack("{s:s, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "cpu", machine->cpu,
+                     "cpus", count(machine->cpus), "memory_bytes", count(machine->memory_bytes),
+                     "kernel", machine->kernel, "server_version", run->target.server_version,
+                     "server_command", text_or_null(disk->server_command), "data_directory",
+                     text_or_null(disk->directory), "file_system", text_or_null(disk->file_system),
+                     "device", text_or_null(disk->device), "flush_us",
+                     disk->flush_us > 0 ? json_real(disk->flush_us) : json_null(), "not_known",
+                     text_or_null(disk->unknown));
 }
 
 static json_t *results_json(const struct load_result *load, enum wire_op op)
@@ -177,6 +201,10 @@ json_t *report_json_run(const struct bench_options *options, const struct run *r
         return NULL;
     }
     json_object_set_new(object, "resent", count(load->resent));
+    if (load->elapsed_ns > 0) {
+        set_known(object, "own_cpu_share", (double)load->own_cpu_ns / (double)load->elapsed_ns);
+        set_known(object, "own_wait_share", (double)load->own_wait_ns / (double)load->elapsed_ns);
+    }
     if (options->rate > 0) {
         json_object_set_new(object, "open_loop", pace_json(options, load));
     }

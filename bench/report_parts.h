@@ -3,18 +3,19 @@
 /* The parts of a report: as text, which is printed, and as JSON, which is given back and is NULL
  * when there is no memory. report.c puts them together. */
 
-#include "bench/figures.h"
-#include "bench/run.h"
+#include "bench/report.h"
 
 #include <jansson.h>
 #include <stdbool.h>
 
 void report_text_head(const struct bench_options *options, const struct run *run);
+void report_text_place(const struct report_place *place, const struct run *run);
 void report_text_run(const struct bench_options *options, const struct run *run);
 void report_text_median(const struct bench_options *options, const struct figures *median,
                         uint32_t runs);
 
 json_t *report_json_settings(const struct bench_options *options, const struct run *run);
+json_t *report_json_place(const struct report_place *place, const struct run *run);
 json_t *report_json_run(const struct bench_options *options, const struct run *run);
 json_t *report_json_median(const struct bench_options *options, const struct figures *median);
 

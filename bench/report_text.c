@@ -28,11 +28,52 @@ void report_text_head(const struct bench_options *o, const struct run *run)
     printf("%s: %s items on %u core%s, %s buyers, seed %llu\n", o->scenario_name,
            grouped(run->items.count), run->target.core_count,
            run->target.core_count == 1 ? "" : "s", grouped(o->buyers), (unsigned long long)o->seed);
-    printf("%s connections, each %s frame%s of %s row%s in flight\n", grouped(o->connections),
+    printf("%s connections, each %s frame%s of %s row%s in flight", grouped(o->connections),
            grouped(o->pipeline), o->pipeline == 1 ? "" : "s", grouped(o->batch),
            o->batch == 1 ? "" : "s");
+    printf("%s%s\n", o->cpus != NULL ? "; on CPUs " : "", o->cpus != NULL ? o->cpus : "");
     if (o->rate > 0) {
-        printf("open loop, %s clicks a second, %s\n", grouped(o->rate), o->arrival_name);
+        printf("open loop, %s clicks a second, %s; ", grouped(o->rate), o->arrival_name);
+    } else {
+        printf("closed loop; ");
+    }
+    if (o->requests > 0) {
+        printf("%s clicks; ", grouped(o->requests));
+    }
+    if (o->duration_ms > 0) {
+        printf("%.3g s; ", (double)o->duration_ms / 1e3);
+    }
+    if (o->warmup_ms > 0) {
+        printf("warm-up %.3g s; ", (double)o->warmup_ms / 1e3);
+    }
+    if (o->hold_ms > 0) {
+        printf("held for %.3g s; ", (double)o->hold_ms / 1e3);
+    }
+    printf("pay %.3g %%, cancel %.3g %%, repeat %.3g %%\n", 100 * o->pay_share,
+           100 * o->cancel_share, 100 * o->repeat_share);
+}
+
+void report_text_place(const struct report_place *place, const struct run *run)
+{
+    const struct machine *machine = &place->machine;
+    const struct data_disk *disk = &place->disk;
+    printf("machine      %s, %u CPU%s, %.1f GiB of memory, %s\n", machine->cpu, machine->cpus,
+           machine->cpus == 1 ? "" : "s", (double)machine->memory_bytes / (1 << 30),
+           machine->kernel);
+    printf("server       holdfastd %s%s%s\n", run->target.server_version,
+           disk->server_command[0] != 0 ? ": " : "", disk->server_command);
+    if (disk->directory[0] != 0) {
+        printf("disk         %s", disk->directory);
+        if (disk->file_system[0] != 0) {
+            printf(", %s on %s", disk->file_system, disk->device);
+        }
+        if (disk->flush_us > 0) {
+            printf(", 4 KiB durable in %.0f us, median of %d", disk->flush_us, DATA_DISK_FLUSHES);
+        }
+        printf("\n");
+    }
+    if (disk->unknown[0] != 0) {
+        printf("not known    %s\n", disk->unknown);
     }
 }
 

@@ -37,6 +37,7 @@ static bool prepare(struct run *run, const struct bench_options *options, char *
         return false;
     }
     run->target.core_count = session.core_count;
+    memcpy(run->target.server_version, session.server_version, sizeof session.server_version);
     memcpy(run->target.server_id, session.server_id, sizeof run->target.server_id);
     bool good = fits_server(options, &session, error, error_bytes);
     if (good && !items_prepare(&run->items, &session, options)) {

@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Large, and only one of it. */
+/* Large, and only one of each. */
 static struct run run;
+static struct report_place place;
 
 static enum series_end complain(enum series_end end, const char *what)
 {
@@ -59,7 +60,9 @@ static enum series_end play_all(const struct bench_options *options, struct time
     struct report report;
     uint32_t played = 0;
     enum series_end end = SERIES_DONE;
-    report_begin(&report, options);
+    machine_learn(&place.machine);
+    data_disk_learn(&place.disk, options->server_pid);
+    report_begin(&report, options, &place);
     while (end == SERIES_DONE && played < options->runs) {
         end = play(&report, options, played, timeline, &figures[played]);
         played++;

@@ -76,6 +76,8 @@ static bool say_hello(struct session *session, uint32_t core)
     }
     session->core_count = reply->core_count;
     session->batch_rows_max = reply->batch_rows_max;
+    snprintf(session->server_version, sizeof session->server_version, "%.*s",
+             (int)reply->server_version.len, (const char *)reply->server_version.data);
     memcpy(session->server_id, reply->server_id.data, sizeof session->server_id);
     return true;
 }

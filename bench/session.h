@@ -14,6 +14,7 @@ struct session {
     uint32_t core_count;
     uint32_t batch_rows_max;
     uint8_t server_id[16];
+    char server_version[64];
     uint64_t last_request_id;  /* sent */
     uint64_t reply_request_id; /* of the reply last given out */
     struct message_arena arena;

@@ -1,5 +1,6 @@
 #include "bench/warnings.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 int warnings_find(const struct load_result *load, char (*warnings_out)[WARNING_BYTES])
@@ -15,6 +16,16 @@ int warnings_find(const struct load_result *load, char (*warnings_out)[WARNING_B
                  (unsigned long long)pace->late, (unsigned long long)pace->own_delay.count,
                  late_percent, LOAD_LATE_NS / 1000, (double)pace->own_delay.value_max / 1e3,
                  100 - late_percent);
+    }
+    bool is_closed_loop = pace->own_delay.count == 0;
+    double ran = (double)load->own_cpu_ns / (double)load->elapsed_ns;
+    double waited = (double)load->own_wait_ns / (double)load->elapsed_ns;
+    if (is_closed_loop && load->answered > 0 && ran + waited >= WARNINGS_BUSY_SHARE) {
+        snprintf(warnings_out[count++], WARNING_BYTES,
+                 "the load generator itself was the limit: it ran %.0f %% of the time and waited "
+                 "for a CPU another %.0f %%; the rate may be its own and not the server's: give it "
+                 "a CPU that the server does not use (--cpus), or more rows to a frame (--batch)",
+                 100 * ran, 100 * waited);
     }
     if (pace->behind_ns > LOAD_LATE_NS) {
         snprintf(

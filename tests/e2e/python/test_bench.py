@@ -279,6 +279,39 @@ def ends_in_its_warmup(checks, options, server):
                  (report["warmup_answered"], report["answered"]), (1000, 0))
 
 
+def environment(checks, options, server):
+    """A report names the machine; with --server-pid the server's settings and its disk too. The
+    measurement leaves nothing behind."""
+    before = sorted(os.listdir(server.folder))
+    bench = Bench(options.bench, server, "--requests", "1000", "--server-pid",
+                  str(server.process.pid))
+    checks.equal("environment: exit code 0", bench.exit_code(), 0)
+    place = bench.report()["environment"]
+    checks.check("environment: the machine is named", place["cpu"] != "" and
+                 place["cpus"] == os.sysconf("SC_NPROCESSORS_ONLN") and place["memory_bytes"] > 2**20
+                 and os.uname().release in place["kernel"], place)
+    checks.equal("environment: the server's data directory", place["data_directory"],
+                 os.path.realpath(server.data))
+    checks.check("environment: the server's settings",
+                 place["server_command"].endswith("--max-buyers 1M"), place)
+    checks.check("environment: the file system", place["file_system"] and place["device"], place)
+    checks.check("environment: the flush time, or why it is not known",
+                 (place["flush_us"] or 0) > 0 or place["not_known"], place)
+    checks.equal("environment: nothing is left beside the data", sorted(os.listdir(server.folder)),
+                 sorted({*before, "progress", "report.json"}))
+
+    bench = Bench(options.bench, server, "--first-item", "500", "--requests", "1000")
+    checks.equal("environment, server unknown: exit code 0", bench.exit_code(), 0)
+    place = bench.report()["environment"]
+    checks.check("environment, server unknown: it says why the disk is not known",
+                 "--server-pid" in place["not_known"] and place["flush_us"] is None, place)
+    bench = Bench(options.bench, server, "--first-item", "600", "--requests", "1000",
+                  "--server-pid", str(os.getpid()))
+    checks.equal("environment, another process: exit code 0", bench.exit_code(), 0)
+    checks.check("environment, another process: it has no --data",
+                 "no --data" in bench.report()["environment"]["not_known"])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("holdfastd")
@@ -294,7 +327,8 @@ def main():
         os.makedirs(options.scratch, exist_ok=True)
     checks = Checks()
     for test in (server_stops, server_stops_for_good, server_hangs, open_loop, server_pauses,
-                 stopped_behind_its_plan, series, series_breaks_off, ends_in_its_warmup):
+                 stopped_behind_its_plan, series, series_breaks_off, ends_in_its_warmup,
+                 environment):
         server = Server(options.holdfastd, options.cores, options.scratch,
                         more=["--max-reservations", "1M", "--max-buyers", "1M"])
         try:
