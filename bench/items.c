@@ -152,6 +152,14 @@ static bool append(struct bench_items *items, size_t *room, struct bench_item it
     return true;
 }
 
+/* As those that were created are: --dist ranks them by their place. */
+static int by_id(const void *left, const void *right)
+{
+    uint64_t a = ((const struct bench_item *)left)->id;
+    uint64_t b = ((const struct bench_item *)right)->id;
+    return (a > b) - (a < b);
+}
+
 static bool list(struct bench_items *items, struct session *session)
 {
     size_t room = 0;
@@ -178,6 +186,7 @@ static bool list(struct bench_items *items, struct session *session)
             request.position = reply->next_position;
         }
     }
+    qsort(items->items, items->count, sizeof items->items[0], by_id);
     if (items->count == 0) {
         snprintf(session->error, sizeof session->error,
                  "the server has no items: create some with --items N");

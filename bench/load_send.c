@@ -156,8 +156,8 @@ void load_send_again(struct load *load, struct connection *c)
     }
 }
 
-/* Every core gets its share of the rate, by the number of its items, as it gets of the clicks; and
- * its connections share that. */
+/* Every core gets its share of the rate, as it gets of the clicks; and its connections share that.
+ */
 void load_begin_plan(struct load *load)
 {
     const struct workload *workload = load->workload;
@@ -166,7 +166,7 @@ void load_begin_plan(struct load *load)
     for (uint32_t i = 0; i < load->connection_count; i++) {
         uint32_t core = load->connections[i].core;
         uint32_t sharers = (load->connection_count - core + core_count - 1) / core_count;
-        double share = (double)workload->streams[core].item_count / workload->items->count;
+        double share = workload->streams[core].share;
         if (share > 0) {
             plan_begin_line(&load->plan, i, frames * share / sharers);
         }

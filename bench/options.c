@@ -61,6 +61,7 @@ enum option_number {
     OPTION_CANCEL_SHARE,
     OPTION_REPEAT_SHARE,
     OPTION_PAY_DELAY,
+    OPTION_DIST,
     OPTION_SEED,
     OPTION_CPUS,
     OPTION_RECONNECT,
@@ -140,6 +141,9 @@ static const struct option_row table[OPTION_COUNT] = {
          "of the clicks, so many are second clicks under the same id (flash 0.1, else 0)"},
     [OPTION_PAY_DELAY] = {"pay-delay", KIND_DURATION, "TIME", AT(pay_delay_ms), 0, 3600 * 1000,
                           "from the accepting answer to paying or cancelling (0)"},
+    [OPTION_DIST] = {"dist", KIND_TEXT, "DIST", AT(dist_name), 0, 0,
+                     "of the clicks over the items: uniform, zipf:S (the n-th item gets 1/n^S) or "
+                     "hot:P% (the first gets so many); by item id (uniform)"},
     [OPTION_SEED] = {"seed", KIND_COUNT, "N", AT(seed), 0, UINT64_MAX,
                      "of the choice of items, buyers, repeats and payers (1)"},
     [OPTION_CPUS] = {"cpus", KIND_TEXT, "LIST", AT(cpus), 0, 0,
@@ -423,6 +427,7 @@ enum options_outcome options_parse(int argc, char **argv, struct bench_options *
         .arrival_name = plan_arrival_name(PLAN_CONSTANT),
         .interval_ms = 100,
         .first_item = 1,
+        .dist_name = "uniform",
         .seed = 1,
         .timeout_ms = 30000,
     };
@@ -481,6 +486,11 @@ enum options_outcome options_parse(int argc, char **argv, struct bench_options *
                  options->arrival_name);
         return OPTIONS_WRONG;
     }
+    if (!dist_parse(options->dist_name, &options->dist)) {
+        snprintf(error, error_bytes, "--dist: '%s' is not uniform, zipf:S (0 < S <= 10) or hot:P%%",
+                 options->dist_name);
+        return OPTIONS_WRONG;
+    }
     cpu_set_t cpus;
     if (options->cpus != NULL && !cpus_parse(options->cpus, &cpus)) {
         snprintf(error, error_bytes, "--cpus: '%s' is not a list such as 1 or 0,2-3",
@@ -523,6 +533,13 @@ void options_print_help(void)
         "report warns when this program itself was late although there was room. It does not "
         "sleep\n"
         "right before a planned moment, and wants a CPU of its own.\n"
+        "\nWith --dist the cores of the server get unequal shares of --requests and of --rate. In "
+        "a "
+        "closed\n"
+        "loop with a --duration alone each core is asked as fast as it answers, and the shares "
+        "hold "
+        "among\n"
+        "the items of one core.\n"
         "\nWhat is answered within the --warmup counts nowhere but in a timeline and for --verify; "
         "it is\n"
         "part of --requests, and comes before the --duration. With --runs each figure's median is "

@@ -3,6 +3,7 @@
 /* The command line of holdfast-bench. What each option means is told once, in the table of
  * options.c, which --help prints. */
 
+#include "bench/dist.h"
 #include "bench/plan.h"
 
 #include <stdbool.h>
@@ -57,6 +58,8 @@ struct bench_options {
     double repeat_share; /* of the clicks */
     uint64_t pay_delay_ms;
 
+    const char *dist_name;
+    struct dist dist; /* of the clicks over the items */
     uint64_t seed;
     const char *cpus;      /* NULL = any */
     uint64_t reconnect_ms; /* 0 = a lost connection stays lost */

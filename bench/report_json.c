@@ -22,6 +22,7 @@ json_t *report_json_settings(const struct bench_options *o, const struct run *ru
                                count(o->buyers), "seed", count(o->seed), "pay_share", o->pay_share,
                                "cancel_share", o->cancel_share, "repeat_share", o->repeat_share);
     if (object != NULL) {
+        json_object_set_new(object, "dist", json_string(o->dist_name));
         json_object_set_new(object, "requests", count(o->requests));
         json_object_set_new(object, "rate", count(o->rate));
         json_object_set_new(object, "duration_s", json_real((double)o->duration_ms / 1e3));

@@ -25,8 +25,8 @@ static const char *grouped(uint64_t value)
 
 void report_text_head(const struct bench_options *o, const struct run *run)
 {
-    printf("%s: %s items on %u core%s, %s buyers, seed %llu\n", o->scenario_name,
-           grouped(run->items.count), run->target.core_count,
+    printf("%s: %s items (%s) on %u core%s, %s buyers, seed %llu\n", o->scenario_name,
+           grouped(run->items.count), o->dist_name, run->target.core_count,
            run->target.core_count == 1 ? "" : "s", grouped(o->buyers), (unsigned long long)o->seed);
     printf("%s connections, each %s frame%s of %s row%s in flight", grouped(o->connections),
            grouped(o->pipeline), o->pipeline == 1 ? "" : "s", grouped(o->batch),
@@ -77,9 +77,10 @@ void report_text_place(const struct report_place *place, const struct run *run)
     }
 }
 
-static void print_answers(const struct load_result *load, const struct figures *figures)
+static void print_answers(const struct bench_options *o, const struct load_result *load,
+                          const struct figures *figures)
 {
-    if (load->warmup_rows > 0) {
+    if (o->warmup_ms > 0) {
         printf("%-10s %14s rows answered in it, in no figure below\n", "warm-up",
                grouped(load->warmup_rows));
     }
@@ -208,7 +209,7 @@ void report_text_run(const struct bench_options *options, const struct run *run)
     struct figures figures;
     figures_take(&figures, load);
     printf("\n");
-    print_answers(load, &figures);
+    print_answers(options, load, &figures);
     if (run->workload.ledger != NULL) {
         printf("%-10s %14s different reservations\n", "accepted", grouped(run->workload.accepted));
     }

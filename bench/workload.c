@@ -73,29 +73,59 @@ static bool find_items(struct workload_stream *stream, const struct bench_items 
     return true;
 }
 
-/* Every core gets its share of the clicks, by the number of its items; the last core that has
- * items gets what rounding left over. */
+/* The items are ranked by their place in the list, over all cores; each core's stream chooses among
+ * its own. */
+static bool weigh_items(struct workload_stream *stream, const struct dist *dist, uint32_t count,
+                        double harmonic)
+{
+    if (stream->item_count == 0) {
+        return true;
+    }
+    if (dist->kind == DIST_UNIFORM) {
+        stream->share = (double)stream->item_count / count;
+        return true;
+    }
+    double *shares = malloc(stream->item_count * sizeof shares[0]);
+    if (shares == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < stream->item_count; i++) {
+        shares[i] = dist_share(dist, stream->item_indexes[i], count, harmonic);
+        stream->share += shares[i];
+    }
+    bool good = stream->share == 0 || dist_table_create(&stream->table, shares, stream->item_count);
+    free(shares);
+    return good;
+}
+
+/* Every core gets its share of the clicks; the last core that has one gets what rounding left
+ * over. */
 static void share_clicks(struct workload *workload)
 {
     uint64_t left = workload->options->requests;
-    uint32_t items_left = workload->items->count;
+    double share_left = 1;
     uint64_t next_index = 0;
+    uint32_t last = 0;
+    for (uint32_t core = 0; core < workload->stream_count; core++) {
+        last = workload->streams[core].share > 0 ? core : last;
+    }
     for (uint32_t core = 0; core < workload->stream_count; core++) {
         struct workload_stream *stream = &workload->streams[core];
         if (workload->options->requests == 0) {
-            stream->clicks_left = stream->item_count > 0 ? UINT64_MAX : 0;
+            stream->clicks_left = stream->share > 0 ? UINT64_MAX : 0;
             stream->first_index = (uint64_t)core << 48;
             continue;
         }
-        uint64_t share = 0;
-        if (stream->item_count > 0) {
-            share = (uint64_t)((unsigned __int128)left * stream->item_count / items_left);
+        uint64_t clicks = core == last ? left : 0;
+        if (core < last && stream->share > 0) {
+            clicks = (uint64_t)((double)left * (stream->share / share_left));
+            clicks = clicks < left ? clicks : left;
         }
-        stream->clicks_left = share;
+        stream->clicks_left = clicks;
         stream->first_index = next_index;
-        next_index += share;
-        left -= share;
-        items_left -= stream->item_count;
+        next_index += clicks;
+        left -= clicks;
+        share_left -= stream->share;
     }
 }
 
@@ -112,9 +142,12 @@ bool workload_create(struct workload *workload, const struct bench_options *opti
         getrandom(&workload->run_id, sizeof workload->run_id, 0) != sizeof workload->run_id) {
         return false;
     }
+    double harmonic = dist_harmonic(&options->dist, items->count);
     for (uint32_t core = 0; core < core_count; core++) {
-        workload->streams[core].random = chance(workload, SALT_STREAM, core);
-        if (!find_items(&workload->streams[core], items, core)) {
+        struct workload_stream *stream = &workload->streams[core];
+        stream->random = chance(workload, SALT_STREAM, core);
+        if (!find_items(stream, items, core) ||
+            !weigh_items(stream, &options->dist, items->count, harmonic)) {
             return false;
         }
     }
@@ -143,6 +176,7 @@ void workload_destroy(struct workload *workload)
         struct workload_stream *stream = &workload->streams[core];
         queue_destroy(&stream->confirms, workload->ledger_count);
         queue_destroy(&stream->cancels, workload->ledger_count);
+        dist_table_destroy(&stream->table);
         free(stream->item_indexes);
     }
     free(workload->streams);
@@ -216,7 +250,9 @@ uint32_t workload_take_clicks(struct workload *workload, uint32_t core, uint32_t
 struct workload_row workload_row(const struct workload *workload, uint32_t core, uint64_t index)
 {
     const struct workload_stream *stream = &workload->streams[core];
-    uint64_t at = chance_below(chance(workload, SALT_ITEM, index), stream->item_count);
+    uint64_t random = chance(workload, SALT_ITEM, index);
+    uint64_t at = stream->table.count > 0 ? dist_table_pick(&stream->table, random)
+                                          : chance_below(random, stream->item_count);
     return (struct workload_row){
         .item_index = stream->item_indexes[at],
         .item_id = workload->items->items[stream->item_indexes[at]].id,

@@ -52,7 +52,9 @@ struct follow_queue {
 
 struct workload_stream {
     uint32_t item_count;
-    uint32_t *item_indexes; /* into the items */
+    uint32_t *item_indexes;  /* into the items */
+    double share;            /* of all clicks, by --dist */
+    struct dist_table table; /* of its items; empty when all are alike */
     uint64_t first_index;
     uint64_t made;        /* reservations: indexes first_index .. first_index + made - 1 */
     uint64_t clicks_left; /* UINT64_MAX = without end */

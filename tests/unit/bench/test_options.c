@@ -121,6 +121,18 @@ Test(options, warmup_runs_and_cpus_are_none_unless_given)
     cr_assert_str_eq(options.cpus, "1,3-4");
 }
 
+Test(options, clicks_are_spread_evenly_unless_told_otherwise)
+{
+    cr_assert_eq(parse(NULL), OPTIONS_RUN);
+    cr_assert_eq(options.dist.kind, DIST_UNIFORM);
+    cr_assert_eq(parse("--dist", "zipf:1.1", NULL), OPTIONS_RUN);
+    cr_assert_eq(options.dist.kind, DIST_ZIPF);
+    cr_assert_float_eq(options.dist.value, 1.1, 1e-12);
+    cr_assert_eq(parse("--dist=hot:90%", NULL), OPTIONS_RUN);
+    cr_assert_eq(options.dist.kind, DIST_HOT);
+    cr_assert_float_eq(options.dist.value, 0.9, 1e-12);
+}
+
 Test(options, units_may_be_unlimited)
 {
     cr_assert_eq(parse("--items", "3", "--units", "unlimited", NULL), OPTIONS_RUN);
@@ -148,6 +160,8 @@ Test(options, values_that_are_none_are_named)
         {"--runs", "0"},
         {"--runs", "1001"},
         {"--cpus", "one"},
+        {"--dist", "zipf"},
+        {"--dist", "hot:200%"},
         {"--hold-time", "m"},
         {"--hold-time", "30m1h"},
         {"--pay-share", "1.5"},

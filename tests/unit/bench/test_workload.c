@@ -88,6 +88,29 @@ Test(workload, clicks_of_all_cores_add_up_and_go_to_their_own_core)
     cr_assert(workload_is_done(&workload));
 }
 
+Test(workload, a_hot_item_gets_its_share_of_all_clicks_whichever_core_it_is_on)
+{
+    options.dist = (struct dist){.kind = DIST_HOT, .value = 0.5};
+    create();
+    uint64_t clicks = 0;
+    uint64_t hot = 0;
+    for (uint32_t core = 0; core < CORES; core++) {
+        enum wire_op op;
+        uint64_t indexes[64];
+        uint32_t count;
+        while ((count = take(core, 0, 64, &op, indexes)) > 0) {
+            for (uint32_t i = 0; i < count; i++) {
+                hot += workload_row(&workload, core, indexes[i]).item_id == items[0].id;
+            }
+            clicks += count;
+        }
+    }
+    cr_assert_eq(clicks, REQUESTS);
+    /* 3 standard deviations are 150; the seed is fixed */
+    cr_expect(hot > REQUESTS / 2 - 150 && hot < REQUESTS / 2 + 150, "%llu",
+              (unsigned long long)hot);
+}
+
 Test(workload, cores_without_items_get_no_clicks)
 {
     item_set.count = 1;
