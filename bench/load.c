@@ -612,7 +612,7 @@ static void finish(struct load *load)
 
 void load_run(struct load_result *result, const struct bench_options *options,
               const struct load_target *target, struct workload *workload,
-              struct timeline *timeline)
+              struct timeline *timeline, struct phases *phases)
 {
     memset(result, 0, sizeof *result);
     struct load load = {
@@ -621,6 +621,7 @@ void load_run(struct load_result *result, const struct bench_options *options,
         .workload = workload,
         .result = result,
         .timeline = timeline,
+        .phases = phases,
         .epoll_fd = -1,
     };
     if (!create(&load)) {

@@ -5,6 +5,7 @@
  * and wait only when there is no room. Counts every answer. */
 
 #include "bench/histogram.h"
+#include "bench/phases.h"
 #include "bench/timeline.h"
 #include "bench/workload.h"
 
@@ -93,10 +94,11 @@ struct load_target {
     char server_version[64];
 };
 
-/* Runs the whole load, and notes each click in the timeline, which is open and stays so.
+/* Runs the whole load, and notes each click in the timeline, which is open and stays so, and in the
+ * phases, unless they are NULL.
  * `result->trouble` tells whether it came to its end. SIGINT ends it early. */
 void load_run(struct load_result *result, const struct bench_options *options,
               const struct load_target *target, struct workload *workload,
-              struct timeline *timeline);
+              struct timeline *timeline, struct phases *phases);
 
 #endif

@@ -83,6 +83,10 @@ void load_count_rows(struct load *load, struct connection *c, uint32_t slot_numb
         timeline_answered(load->timeline, slot->planned_ns - load->started_ns,
                           now_ns - slot->planned_ns, counts[LOAD_ACCEPTED] + counts[LOAD_REPEATED],
                           counts[LOAD_REFUSED]);
+        if (load->phases != NULL) {
+            phases_record(load->phases, slot->planned_ns, now_ns - slot->planned_ns,
+                          slot->row_count);
+        }
         result->clicks_elapsed_ns = result->elapsed_ns;
     }
     load->quiet_since_ns = now_ns;

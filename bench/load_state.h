@@ -22,6 +22,7 @@ struct load {
     struct workload *workload;
     struct load_result *result;
     struct timeline *timeline;
+    struct phases *phases; /* or NULL */
 
     int epoll_fd;
     struct connection *connections;

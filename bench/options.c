@@ -2,6 +2,7 @@
 
 #include "base/units.h"
 #include "bench/cpus.h"
+#include "bench/storm.h"
 #include "proto/frame.h"
 
 #include <getopt.h>
@@ -84,7 +85,8 @@ static const struct option_row table[OPTION_COUNT] = {
                        "where holdfastd listens (127.0.0.1:7411)"},
     [OPTION_SCENARIO] =
         {"scenario", KIND_TEXT, "NAME", AT(scenario_name), 0, 0,
-         "flash (few units, many buyers), reserve (all accepted) or soldout (all refused)"},
+         "flash (few units, many buyers), reserve (all accepted), soldout (all refused) or storm "
+         "(holds that end all at once; see below)"},
     [OPTION_CONNECTIONS] = {"connections", KIND_COUNT, "N", AT(connections), 1,
                             BENCH_CONNECTIONS_MAX,
                             "connections, spread evenly over the server's cores (64)"},
@@ -122,7 +124,7 @@ static const struct option_row table[OPTION_COUNT] = {
     [OPTION_UNITS] =
         {"units", KIND_UNITS, "N", AT(units), 0, 1ull << 48,
          "units of all created items together, or 'unlimited' (flash 10k, reserve unlimited, "
-         "soldout 0)"},
+         "soldout 0, storm 100k)"},
     [OPTION_BUYERS] = {"buyers", KIND_COUNT, "N", AT(buyers), 1, 1ull << 40,
                        "different buyers, ids 1 to N (flash 200k, else 1M)"},
     [OPTION_BUYER_LIMIT] =
@@ -130,7 +132,7 @@ static const struct option_row table[OPTION_COUNT] = {
          "units of a created item per buyer; 0 = no limit (flash 1, reserve 1M, soldout 1)"},
     [OPTION_HOLD_TIME] = {"hold-time", KIND_DURATION, "TIME", AT(hold_ms), 1,
                           30ull * 24 * 3600 * 1000,
-                          "hold time that each request asks for; else the item's own"},
+                          "hold time that each request asks for; else the item's own (storm 10s)"},
     [OPTION_PAY_SHARE] = {"pay-share", KIND_SHARE, "SHARE", AT(pay_share), 0, 0,
                           "of the accepted, so many pay (flash 0.6, else 0)"},
     [OPTION_CANCEL_SHARE] =
@@ -184,6 +186,7 @@ static const struct {
 } scenarios[] = {
     [SCENARIO_FLASH] = {"flash", 10000, 200000, 1, 0.6, 0.1, 0.1},
     [SCENARIO_RESERVE] = {"reserve", -1, 1000000, 1000000, 0, 0, 0},
+    [SCENARIO_STORM] = {"storm", 100000, 1000000, 0, 0, 0, 0},
     [SCENARIO_SOLDOUT] = {"soldout", 0, 1000000, 1, 0, 0, 0},
 };
 enum { SCENARIO_COUNT = sizeof scenarios / sizeof scenarios[0] };
@@ -332,6 +335,14 @@ static bool find_arrival(struct bench_options *options)
     return false;
 }
 
+static void fill_in_storm(struct bench_options *options, const bool *given)
+{
+    options->items = given[OPTION_ITEMS] ? options->items : 1;
+    options->rate = given[OPTION_RATE] ? options->rate : 2000;
+    options->hold_ms = given[OPTION_HOLD_TIME] ? options->hold_ms : 10 * 1000;
+    options->duration_ms = given[OPTION_DURATION] ? options->duration_ms : 5 * 1000;
+}
+
 static void fill_in(struct bench_options *options, const bool *given)
 {
     if (!given[OPTION_UNITS]) {
@@ -352,14 +363,40 @@ static void fill_in(struct bench_options *options, const bool *given)
     if (!given[OPTION_REPEAT_SHARE]) {
         options->repeat_share = scenarios[options->scenario].repeat_share;
     }
-    if (!given[OPTION_REQUESTS] && !given[OPTION_DURATION]) {
+    if (options->scenario == SCENARIO_STORM) {
+        fill_in_storm(options, given);
+    } else if (!given[OPTION_REQUESTS] && !given[OPTION_DURATION]) {
         options->requests = 1000000;
     }
+}
+
+/* What a storm can't do. */
+static const char *storm_contradiction(const struct bench_options *options, const bool *given)
+{
+    if (options->scenario != SCENARIO_STORM) {
+        return NULL;
+    }
+    if (given[OPTION_REQUESTS] || given[OPTION_WARMUP]) {
+        return "storm: the others reserve at --rate until --duration behind the deadline; leave "
+               "out --requests and --warmup";
+    }
+    if (options->verify) {
+        return "storm reads its items until all units are back; leave out --verify";
+    }
+    if (options->units < 1 || options->units > STORM_UNITS_MAX ||
+        options->items > STORM_ITEMS_MAX) {
+        return "storm: --units from 1 to 16M, and at most 1000 --items";
+    }
+    return NULL;
 }
 
 /* NULL, or why these options do not go together. */
 static const char *contradiction(const struct bench_options *options, const bool *given)
 {
+    const char *storm = storm_contradiction(options, given);
+    if (storm != NULL) {
+        return storm;
+    }
     if (options->pay_share + options->cancel_share > 1) {
         return "--pay-share and --cancel-share together are more than all";
     }
@@ -477,7 +514,7 @@ enum options_outcome options_parse(int argc, char **argv, struct bench_options *
         return OPTIONS_WRONG;
     }
     if (!find_scenario(options)) {
-        snprintf(error, error_bytes, "--scenario: '%s' is not flash, reserve or soldout",
+        snprintf(error, error_bytes, "--scenario: '%s' is not flash, reserve, soldout or storm",
                  options->scenario_name);
         return OPTIONS_WRONG;
     }
@@ -549,6 +586,17 @@ void options_print_help(void)
         "items of its own, the ids going on from run to run, so that all find the same. Without, "
         "all use\n"
         "the server's items, which the runs before have left as they are.\n"
+        "\nA storm holds all --units of its --items before the load begins, one hold a unit, until "
+        "--hold-time\n"
+        "later, all until the same millisecond. Then others reserve on items of their own, at "
+        "--rate "
+        "(2k),\n"
+        "until --duration (5s) behind that deadline. The report tells when the first and when all "
+        "units were\n"
+        "back, as a question every ms or so found it, and the others' latencies before the "
+        "deadline, "
+        "until\n"
+        "all was back, and after.\n"
         "\nA timeline has a line per interval, with its start in ms since the run began and in "
         "Unix\n"
         "time. A click belongs to the interval in which it was planned (without --rate: sent), "

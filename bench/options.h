@@ -14,6 +14,7 @@ enum bench_scenario {
     SCENARIO_FLASH,   /* a sale: few units, many buyers, most are refused */
     SCENARIO_RESERVE, /* everything is accepted */
     SCENARIO_SOLDOUT, /* everything is refused */
+    SCENARIO_STORM,   /* many holds end at once, while others reserve */
 };
 
 enum {

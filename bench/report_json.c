@@ -109,6 +109,21 @@ static json_t *warnings_json(const struct load_result *load)
     return array;
 }
 
+static json_t *storm_json(const struct bench_options *o, const struct storm *storm)
+{
+    const struct histogram *latency = storm->phases.latency;
+    return json_pack(
+        "{s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o}", "items", count(o->items),
+        "holds", count(storm->holds), "fill_s", (double)storm->fill_ns / 1e9, "deadline_ms",
+        count(storm->deadline_ms), "deadline_spread_ms", count(storm->spread_ms), "first_back_ms",
+        storm->is_back ? json_real((double)storm->first_back_ns / 1e6) : json_null(), "all_back_ms",
+        storm->is_back ? json_real((double)storm->all_back_ns / 1e6) : json_null(), "asked",
+        count(storm->asked), "asked_gap_max_ms", (double)storm->gap_ns_max / 1e6,
+        "latency_before_us", quantiles_json(&latency[PHASE_BEFORE]), "latency_during_us",
+        quantiles_json(&latency[PHASE_DURING]), "latency_after_us",
+        quantiles_json(&latency[PHASE_AFTER]));
+}
+
 static json_t *interruptions_json(const struct load_result *load)
 {
     json_t *array = json_array();
@@ -213,6 +228,9 @@ json_t *report_json_run(const struct bench_options *options, const struct run *r
     set_known(object, "server_cpu_us_per_row", figures.server_cpu_us);
     if (run->workload.ledger != NULL) {
         json_object_set_new(object, "accepted_reservations", count(run->workload.accepted));
+    }
+    if (options->scenario == SCENARIO_STORM) {
+        json_object_set_new(object, "storm", storm_json(options, &run->storm));
     }
     if (run->verified) {
         json_object_set_new(object, "verify", verify_json(&run->verify));

@@ -119,13 +119,19 @@ static void print_quantiles(const char *name, const double *us)
     printf("\n");
 }
 
-static void print_times(const char *what, const double (*us)[FIGURES_QUANTILES])
+static void print_quantile_names(const char *what)
 {
-    printf("\n%-12s", what);
+    printf("%-12s", what);
     for (int i = 0; i < FIGURES_QUANTILES; i++) {
         printf(" %12s", figures_quantiles[i].name);
     }
     printf("\n");
+}
+
+static void print_times(const char *what, const double (*us)[FIGURES_QUANTILES])
+{
+    printf("\n");
+    print_quantile_names(what);
     for (int kind = 0; kind < LOAD_KINDS; kind++) {
         print_quantiles(load_kind_name((enum load_kind)kind), us[kind]);
     }
@@ -157,6 +163,31 @@ static void print_costs(const struct load_result *load, const struct figures *fi
     }
     printf("load generator %.3f us a row, %.0f %% of a core\n", figures->own_cpu_us,
            100.0 * (double)load->own_cpu_ns / (double)load->elapsed_ns);
+}
+
+static void print_storm(const struct bench_options *o, const struct storm *storm)
+{
+    static const char *const names[PHASES] = {
+        [PHASE_BEFORE] = "before", [PHASE_DURING] = "during", [PHASE_AFTER] = "after"};
+    double us[PHASES][FIGURES_QUANTILES];
+    printf("\nstorm        %s holds of %s item%s, made in %.3f s, ", grouped(storm->holds),
+           grouped(o->items), o->items == 1 ? "" : "s", (double)storm->fill_ns / 1e9);
+    if (storm->spread_ms == 0) {
+        printf("all of the same deadline\n");
+    } else {
+        printf("their deadlines %s ms apart\n", grouped(storm->spread_ms));
+    }
+    if (storm->is_back) {
+        printf("back         first units %.1f ms after the deadline, all after %.1f ms; seen by %s "
+               "questions, at most %.1f ms apart\n",
+               (double)storm->first_back_ns / 1e6, (double)storm->all_back_ns / 1e6,
+               grouped(storm->asked), (double)storm->gap_ns_max / 1e6);
+    }
+    print_quantile_names("others, us");
+    for (int phase = 0; phase < PHASES; phase++) {
+        figures_quantiles_us(us[phase], &storm->phases.latency[phase]);
+        print_quantiles(names[phase], us[phase]);
+    }
 }
 
 static void print_interruptions(const struct load_result *load)
@@ -214,6 +245,9 @@ void report_text_run(const struct bench_options *options, const struct run *run)
         printf("%-10s %14s different reservations\n", "accepted", grouped(run->workload.accepted));
     }
     print_latencies(options, load, &figures);
+    if (options->scenario == SCENARIO_STORM) {
+        print_storm(options, &run->storm);
+    }
     print_costs(load, &figures);
     print_interruptions(load);
     if (run->verified) {

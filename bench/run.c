@@ -23,8 +23,19 @@ static bool fits_server(const struct bench_options *options, const struct sessio
     return true;
 }
 
-static bool prepare(struct run *run, const struct bench_options *options, char *error,
-                    size_t error_bytes)
+static bool open_session(const struct run *run, const struct bench_options *options,
+                         struct session *session, char *error, size_t error_bytes)
+{
+    if (!session_open(session, &run->target.endpoint, 0, options->timeout_ms)) {
+        snprintf(error, error_bytes, "%s:%s: %s", options->host, options->port, session->error);
+        return false;
+    }
+    return true;
+}
+
+/* Learns about the server. */
+static bool reach(struct run *run, const struct bench_options *options, char *error,
+                  size_t error_bytes)
 {
     const char *unknown = endpoint_resolve(&run->target.endpoint, options->host, options->port);
     if (unknown != NULL) {
@@ -32,35 +43,41 @@ static bool prepare(struct run *run, const struct bench_options *options, char *
         return false;
     }
     struct session session;
-    if (!session_open(&session, &run->target.endpoint, 0, options->timeout_ms)) {
-        snprintf(error, error_bytes, "%s:%s: %s", options->host, options->port, session.error);
+    if (!open_session(run, options, &session, error, error_bytes)) {
         return false;
     }
     run->target.core_count = session.core_count;
     memcpy(run->target.server_version, session.server_version, sizeof session.server_version);
     memcpy(run->target.server_id, session.server_id, sizeof run->target.server_id);
     bool good = fits_server(options, &session, error, error_bytes);
-    if (good && !items_prepare(&run->items, &session, options)) {
+    session_close(&session);
+    return good;
+}
+
+/* Makes the items of the load, or finds them. */
+static bool prepare_items(struct run *run, const struct bench_options *options, char *error,
+                          size_t error_bytes)
+{
+    struct session session;
+    if (!open_session(run, options, &session, error, error_bytes)) {
+        return false;
+    }
+    bool good = items_prepare(&run->items, &session, options);
+    if (!good) {
         snprintf(error, error_bytes, "%s", session.error);
-        good = false;
     }
     session_close(&session);
     return good;
 }
 
-bool run_play(struct run *run, const struct bench_options *options, struct timeline *timeline,
-              char *error, size_t error_bytes)
+static bool play(struct run *run, const struct bench_options *options, struct timeline *timeline,
+                 struct phases *phases, char *error, size_t error_bytes)
 {
-    memset(run, 0, sizeof *run);
-    if (!prepare(run, options, error, error_bytes)) {
-        return false;
-    }
     if (!workload_create(&run->workload, options, &run->items, run->target.core_count)) {
         snprintf(error, error_bytes, "out of memory: fewer --requests need less");
-        run_destroy(run);
         return false;
     }
-    load_run(&run->load, options, &run->target, &run->workload, timeline);
+    load_run(&run->load, options, &run->target, &run->workload, timeline, phases);
     if (!timeline_close(timeline) && run->load.trouble[0] == 0) {
         snprintf(run->load.trouble, sizeof run->load.trouble, "%s", timeline->trouble);
     }
@@ -69,6 +86,46 @@ bool run_play(struct run *run, const struct bench_options *options, struct timel
         verify_run(&run->verify, options, &run->target, &run->workload);
     }
     return true;
+}
+
+/* The storm comes up, the others reserve, and the run ends when both are over. */
+static bool play_storm(struct run *run, const struct bench_options *options,
+                       struct timeline *timeline, char *error, size_t error_bytes)
+{
+    bool good = reach(run, options, error, error_bytes);
+    if (good && !storm_begin(&run->storm, options, &run->target)) {
+        snprintf(error, error_bytes, "%s", run->storm.trouble);
+        good = false;
+    }
+    if (good) {
+        struct bench_options others;
+        storm_load_options(&run->storm, &others);
+        good = prepare_items(run, &others, error, error_bytes) &&
+               play(run, &others, timeline, &run->storm.phases, error, error_bytes);
+    }
+    storm_end(&run->storm);
+    if (good && run->load.trouble[0] == 0) {
+        snprintf(run->load.trouble, sizeof run->load.trouble, "%s", run->storm.trouble);
+    }
+    return good;
+}
+
+bool run_play(struct run *run, const struct bench_options *options, struct timeline *timeline,
+              char *error, size_t error_bytes)
+{
+    memset(run, 0, sizeof *run);
+    bool good;
+    if (options->scenario == SCENARIO_STORM) {
+        good = play_storm(run, options, timeline, error, error_bytes);
+    } else {
+        good = reach(run, options, error, error_bytes) &&
+               prepare_items(run, options, error, error_bytes) &&
+               play(run, options, timeline, NULL, error, error_bytes);
+    }
+    if (!good) {
+        run_destroy(run);
+    }
+    return good;
 }
 
 void run_destroy(struct run *run)

@@ -3,6 +3,7 @@
 /* One run: its items, its load, the proof of its books. */
 
 #include "bench/load.h"
+#include "bench/storm.h"
 #include "bench/verify.h"
 #include "bench/workload.h"
 
@@ -15,7 +16,8 @@ struct run {
     struct workload workload;
     struct load_result load;
     struct verify_result verify;
-    bool verified; /* asked for, with whatever result */
+    struct storm storm; /* of that scenario */
+    bool verified;      /* asked for, with whatever result */
 };
 
 /* Learns about the server, prepares the items, puts on the load, reads back. False with `error`

@@ -35,7 +35,11 @@ static enum series_end judge(const struct run *at)
 static struct bench_options options_of_run(const struct bench_options *options, uint32_t number)
 {
     struct bench_options own = *options;
-    own.first_item += number * options->items;
+    uint64_t items = options->items;
+    if (options->scenario == SCENARIO_STORM) {
+        items += STORM_OTHER_ITEMS;
+    }
+    own.first_item += number * items;
     return own;
 }
 

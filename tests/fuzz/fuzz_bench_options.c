@@ -33,6 +33,9 @@ static void check_load(const struct bench_options *options)
     hf_assert(options->dist.kind != DIST_ZIPF ||
               (options->dist.value > 0 && options->dist.value <= 10));
     hf_assert(options->dist.kind != DIST_HOT || is_share(options->dist.value));
+    hf_assert(options->scenario != SCENARIO_STORM ||
+              (options->rate > 0 && options->hold_ms > 0 && options->units > 0 &&
+               options->items > 0 && !options->verify));
     hf_assert(options->runs >= 1 && options->runs <= BENCH_RUNS_MAX);
     hf_assert(options->runs == 1 || options->timeline == NULL);
     hf_assert(options->runs == 1 || options->runs * options->items <= BENCH_ITEMS_MAX);

@@ -29,9 +29,10 @@ class Bench:
         self.report_path = os.path.join(server.folder, "report.json")
         with open(self.progress_path, "wb") as stderr, open(self.report_path, "wb") as stdout:
             self.process = subprocess.Popen(
-                [program, "--server", "127.0.0.1:%d" % server.port, "--items", "20", "--requests",
-                 "20M", "--connections", "8", "--timeout", "%ds" % TIMEOUT_S, "--progress", "20ms",
-                 "--json", *more], stdout=stdout, stderr=stderr)
+                [program, "--server", "127.0.0.1:%d" % server.port, "--connections", "8",
+                 "--timeout", "%ds" % TIMEOUT_S, "--progress", "20ms", "--json",
+                 *([] if "storm" in more else ["--items", "20", "--requests", "20M"]), *more],
+                stdout=stdout, stderr=stderr)
         deadline = time.monotonic() + LOAD_BEGINS_S
         while (not re.search("[1-9][0-9]* answered", self.stderr()) and
                self.process.poll() is None and time.monotonic() < deadline):
@@ -312,6 +313,37 @@ def environment(checks, options, server):
                  "no --data" in bench.report()["environment"]["not_known"])
 
 
+def storm(checks, options, server):
+    """Holds of three items on two cores end in the same millisecond, and all units come back; the
+    others' latencies are those of every click, in the phase in which each was planned."""
+    bench = Bench(options.bench, server, "--scenario", "storm", "--items", "3", "--units", "20k",
+                  "--hold-time", "4s", "--duration", "1s", "--rate", "500", "--runs", "2")
+    checks.equal("storm: exit code 0", bench.exit_code(), 0)
+    report = bench.report()
+    for run in report["runs"]:
+        seen = run["storm"]
+        checks.equal("storm: all holds have the same deadline",
+                     (seen["holds"], seen["deadline_spread_ms"]), (20000, 0))
+        # the clocks are compared to within a round trip, which a busy machine makes long
+        checks.check("storm: units come back, not before", -20 < seen["first_back_ms"] <=
+                     seen["all_back_ms"] < 20e3, seen)
+        phases = [seen["latency_%s_us" % name]["count"] for name in ("before", "during", "after")]
+        checks.equal("storm: every click is in a phase", sum(phases), run["reserve_answered"])
+        checks.check("storm: clicks are planned before the deadline and behind it",
+                     phases[0] > 400 and phases[1] + phases[2] > 400, phases)
+
+
+def storm_without_room(checks, options, server):
+    bench = Bench(options.bench, server, "--scenario", "storm", "--units", "1100k")
+    checks.equal("storm without room: exit code 2", bench.exit_code(), TROUBLE)
+    checks.check("storm without room: it says what the server needs",
+                 "--max-reservations" in bench.stderr(), bench.stderr())
+    bench = Bench(options.bench, server, "--scenario", "storm", "--first-item", "100",
+                  "--hold-time", "500ms")
+    checks.equal("storm without time: exit code 2", bench.exit_code(), TROUBLE)
+    checks.check("storm without time: it says so", "--hold-time" in bench.stderr(), bench.stderr())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("holdfastd")
@@ -328,7 +360,7 @@ def main():
     checks = Checks()
     for test in (server_stops, server_stops_for_good, server_hangs, open_loop, server_pauses,
                  stopped_behind_its_plan, series, series_breaks_off, ends_in_its_warmup,
-                 environment):
+                 environment, storm, storm_without_room):
         server = Server(options.holdfastd, options.cores, options.scratch,
                         more=["--max-reservations", "1M", "--max-buyers", "1M"])
         try:

@@ -133,6 +133,37 @@ Test(options, clicks_are_spread_evenly_unless_told_otherwise)
     cr_assert_float_eq(options.dist.value, 0.9, 1e-12);
 }
 
+Test(options, storm_has_one_item_a_rate_and_ten_seconds_unless_told_otherwise)
+{
+    cr_assert_eq(parse("--scenario", "storm", NULL), OPTIONS_RUN);
+    cr_assert_eq(options.scenario, SCENARIO_STORM);
+    cr_assert_eq(options.items, 1);
+    cr_assert_eq(options.units, 100000);
+    cr_assert_eq(options.hold_ms, 10000);
+    cr_assert_eq(options.duration_ms, 5000);
+    cr_assert_eq(options.rate, 2000);
+    cr_assert_eq(options.requests, 0);
+    cr_assert_eq(parse("--scenario", "storm", "--items", "5", "--units", "1M", "--rate", "10k",
+                       "--hold-time", "1m", "--duration", "2s", NULL),
+                 OPTIONS_RUN);
+    cr_assert_eq(options.items, 5);
+    cr_assert_eq(options.units, 1000000);
+    cr_assert_eq(options.hold_ms, 60000);
+    cr_assert_eq(options.duration_ms, 2000);
+    cr_assert_eq(options.rate, 10000);
+}
+
+Test(options, storm_refuses_what_it_cannot_do)
+{
+    cr_expect_eq(parse("--scenario", "storm", "--requests", "10", NULL), OPTIONS_WRONG);
+    cr_expect_eq(parse("--scenario", "storm", "--warmup", "1s", NULL), OPTIONS_WRONG);
+    cr_expect_eq(parse("--scenario", "storm", "--verify", NULL), OPTIONS_WRONG);
+    cr_expect_eq(parse("--scenario", "storm", "--units", "unlimited", NULL), OPTIONS_WRONG);
+    cr_expect_eq(parse("--scenario", "storm", "--units", "17M", NULL), OPTIONS_WRONG);
+    cr_expect_eq(parse("--scenario", "storm", "--items", "1001", NULL), OPTIONS_WRONG);
+    cr_expect_eq(parse("--scenario", "storm", "--pay-share", "50%", NULL), OPTIONS_WRONG);
+}
+
 Test(options, units_may_be_unlimited)
 {
     cr_assert_eq(parse("--items", "3", "--units", "unlimited", NULL), OPTIONS_RUN);
