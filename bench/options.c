@@ -83,10 +83,11 @@ enum option_number {
 static const struct option_row table[OPTION_COUNT] = {
     [OPTION_SERVER] = {"server", KIND_SERVER, "HOST[:PORT]", 0, 0, 0,
                        "where holdfastd listens (127.0.0.1:7411)"},
-    [OPTION_SCENARIO] =
-        {"scenario", KIND_TEXT, "NAME", AT(scenario_name), 0, 0,
-         "flash (few units, many buyers), reserve (all accepted), soldout (all refused) or storm "
-         "(holds that end all at once; see below)"},
+    [OPTION_SCENARIO] = {"scenario", KIND_TEXT, "NAME", AT(scenario_name), 0, 0,
+                         "flash (few units, many buyers), reserve (all accepted), soldout (all "
+                         "refused), mixed (all "
+                         "kinds of requests at once) or storm "
+                         "(holds that end all at once; see below)"},
     [OPTION_CONNECTIONS] = {"connections", KIND_COUNT, "N", AT(connections), 1,
                             BENCH_CONNECTIONS_MAX,
                             "connections, spread evenly over the server's cores (64)"},
@@ -123,26 +124,29 @@ static const struct option_row table[OPTION_COUNT] = {
                            "id of the first item created, the others follow (1)"},
     [OPTION_UNITS] =
         {"units", KIND_UNITS, "N", AT(units), 0, 1ull << 48,
-         "units of all created items together, or 'unlimited' (flash 10k, reserve unlimited, "
-         "soldout 0, storm 100k)"},
+         "units of all created items together, or 'unlimited' (flash 10k, reserve and mixed "
+         "unlimited, soldout 0, storm 100k)"},
     [OPTION_BUYERS] = {"buyers", KIND_COUNT, "N", AT(buyers), 1, 1ull << 40,
                        "different buyers, ids 1 to N (flash 200k, else 1M)"},
-    [OPTION_BUYER_LIMIT] =
-        {"buyer-limit", KIND_COUNT, "N", AT(buyer_limit), 0, 1000000,
-         "units of a created item per buyer; 0 = no limit (flash 1, reserve 1M, soldout 1)"},
-    [OPTION_HOLD_TIME] = {"hold-time", KIND_DURATION, "TIME", AT(hold_ms), 1,
-                          30ull * 24 * 3600 * 1000,
-                          "hold time that each request asks for; else the item's own (storm 10s)"},
+    [OPTION_BUYER_LIMIT] = {"buyer-limit", KIND_COUNT, "N", AT(buyer_limit), 0, 1000000,
+                            "units of a created item per buyer; 0 = no limit (flash 1, reserve and "
+                            "mixed 1M, soldout 1, storm 0)"},
+    [OPTION_HOLD_TIME] =
+        {"hold-time", KIND_DURATION, "TIME", AT(hold_ms), 1, 30ull * 24 * 3600 * 1000,
+         "hold time that each request asks for; else the item's own (mixed 1s, storm 10s)"},
     [OPTION_PAY_SHARE] = {"pay-share", KIND_SHARE, "SHARE", AT(pay_share), 0, 0,
-                          "of the accepted, so many pay (flash 0.6, else 0)"},
+                          "of the accepted, so many pay (flash 0.6, mixed 0.5, else 0)"},
     [OPTION_CANCEL_SHARE] =
         {"cancel-share", KIND_SHARE, "SHARE", AT(cancel_share), 0, 0,
-         "of the accepted, so many cancel; the rest is left to expire (flash 0.1, else 0)"},
+         "of the accepted, so many cancel; the rest is left to expire (flash 0.1, mixed 0.2, else "
+         "0)"},
     [OPTION_REPEAT_SHARE] =
         {"repeat-share", KIND_SHARE, "SHARE", AT(repeat_share), 0, 0,
-         "of the clicks, so many are second clicks under the same id (flash 0.1, else 0)"},
-    [OPTION_PAY_DELAY] = {"pay-delay", KIND_DURATION, "TIME", AT(pay_delay_ms), 0, 3600 * 1000,
-                          "from the accepting answer to paying or cancelling (0)"},
+         "of the clicks, so many are second clicks under the same id (flash and mixed 0.1, "
+         "else 0)"},
+    [OPTION_PAY_DELAY] =
+        {"pay-delay", KIND_DURATION, "TIME", AT(pay_delay_ms), 0, 3600 * 1000,
+         "from the accepting answer to paying or cancelling (mixed 100ms, else 0)"},
     [OPTION_DIST] = {"dist", KIND_TEXT, "DIST", AT(dist_name), 0, 0,
                      "of the clicks over the items: uniform, zipf:S (the n-th item gets 1/n^S) or "
                      "hot:P% (the first gets so many); by item id (uniform)"},
@@ -186,6 +190,7 @@ static const struct {
 } scenarios[] = {
     [SCENARIO_FLASH] = {"flash", 10000, 200000, 1, 0.6, 0.1, 0.1},
     [SCENARIO_RESERVE] = {"reserve", -1, 1000000, 1000000, 0, 0, 0},
+    [SCENARIO_MIXED] = {"mixed", -1, 1000000, 1000000, 0.5, 0.2, 0.1},
     [SCENARIO_STORM] = {"storm", 100000, 1000000, 0, 0, 0, 0},
     [SCENARIO_SOLDOUT] = {"soldout", 0, 1000000, 1, 0, 0, 0},
 };
@@ -343,6 +348,16 @@ static void fill_in_storm(struct bench_options *options, const bool *given)
     options->duration_ms = given[OPTION_DURATION] ? options->duration_ms : 5 * 1000;
 }
 
+/* Holds come to their end within the run; a duration alone is enough, as nobody knows how many
+ * clicks fit into it. */
+static void fill_in_mixed(struct bench_options *options, const bool *given)
+{
+    options->hold_ms = given[OPTION_HOLD_TIME] ? options->hold_ms : 1000;
+    options->pay_delay_ms = given[OPTION_PAY_DELAY] ? options->pay_delay_ms : 100;
+    options->open_ended = given[OPTION_DURATION] && !given[OPTION_REQUESTS];
+    options->requests = options->open_ended ? BENCH_KEPT_REQUESTS_MAX : options->requests;
+}
+
 static void fill_in(struct bench_options *options, const bool *given)
 {
     if (!given[OPTION_UNITS]) {
@@ -362,6 +377,9 @@ static void fill_in(struct bench_options *options, const bool *given)
     }
     if (!given[OPTION_REPEAT_SHARE]) {
         options->repeat_share = scenarios[options->scenario].repeat_share;
+    }
+    if (options->scenario == SCENARIO_MIXED) {
+        fill_in_mixed(options, given);
     }
     if (options->scenario == SCENARIO_STORM) {
         fill_in_storm(options, given);
@@ -400,12 +418,12 @@ static const char *contradiction(const struct bench_options *options, const bool
     if (options->pay_share + options->cancel_share > 1) {
         return "--pay-share and --cancel-share together are more than all";
     }
-    bool keeps = options->verify || options->scenario == SCENARIO_FLASH;
+    bool keeps = options_keep_requests(options);
     if (keeps && (options->requests == 0 || options->requests > BENCH_KEPT_REQUESTS_MAX)) {
         return "flash and --verify remember every request: --requests 1 to 64M is needed";
     }
     if (!keeps && options->pay_share + options->cancel_share + options->repeat_share > 0) {
-        return "paying, cancelling and repeating need --scenario flash or --verify";
+        return "paying, cancelling and repeating need --scenario flash or mixed, or --verify";
     }
     if (!options->verify && (options->settle || options->shared)) {
         return "--settle and --shared belong to --verify";
@@ -514,7 +532,8 @@ enum options_outcome options_parse(int argc, char **argv, struct bench_options *
         return OPTIONS_WRONG;
     }
     if (!find_scenario(options)) {
-        snprintf(error, error_bytes, "--scenario: '%s' is not flash, reserve, soldout or storm",
+        snprintf(error, error_bytes,
+                 "--scenario: '%s' is not flash, reserve, soldout, mixed or storm",
                  options->scenario_name);
         return OPTIONS_WRONG;
     }
@@ -586,6 +605,12 @@ void options_print_help(void)
         "items of its own, the ids going on from run to run, so that all find the same. Without, "
         "all use\n"
         "the server's items, which the runs before have left as they are.\n"
+        "\nmixed is a shop on an even day: holds are made, repeated, paid, cancelled and expire "
+        "all at "
+        "once,\n"
+        "and the report has the latency of each and how many the server expired. With a --duration "
+        "alone it\n"
+        "ends by itself after 64M clicks.\n"
         "\nA storm holds all --units of its --items before the load begins, one hold a unit, until "
         "--hold-time\n"
         "later, all until the same millisecond. Then others reserve on items of their own, at "

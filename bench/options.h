@@ -14,6 +14,7 @@ enum bench_scenario {
     SCENARIO_FLASH,   /* a sale: few units, many buyers, most are refused */
     SCENARIO_RESERVE, /* everything is accepted */
     SCENARIO_SOLDOUT, /* everything is refused */
+    SCENARIO_MIXED,   /* all kinds of requests at once, going on evenly */
     SCENARIO_STORM,   /* many holds end at once, while others reserve */
 };
 
@@ -37,6 +38,7 @@ struct bench_options {
     uint64_t pipeline;    /* frames in flight per connection */
     uint64_t batch;       /* rows per frame; 1 = the single form */
     uint64_t requests;    /* clicks in all; 0 = as many as fit into the duration */
+    bool open_ended;      /* as many as fit, but at most `requests`, which nobody asked for */
     uint64_t duration_ms; /* behind the warm-up */
     uint64_t warmup_ms;
     uint64_t runs;
@@ -73,6 +75,13 @@ struct bench_options {
     bool json;
     bool no_progress;
 };
+
+/* Are paying, cancelling and repeating part of it? Then every request is remembered. */
+static inline bool options_keep_requests(const struct bench_options *options)
+{
+    return options->verify || options->scenario == SCENARIO_FLASH ||
+           options->scenario == SCENARIO_MIXED;
+}
 
 enum options_outcome {
     OPTIONS_RUN,

@@ -8,7 +8,7 @@
 void progress_begin(struct progress *progress, const struct bench_options *options)
 {
     bool terminal = isatty(STDERR_FILENO);
-    *progress = (struct progress){.requests = options->requests,
+    *progress = (struct progress){.requests = options->open_ended ? 0 : options->requests,
                                   .warmup_ns = options->warmup_ms * 1000000,
                                   .in_place = terminal};
     if (options->no_progress || (options->progress_ms == 0 && !terminal)) {

@@ -229,6 +229,11 @@ json_t *report_json_run(const struct bench_options *options, const struct run *r
     if (run->workload.ledger != NULL) {
         json_object_set_new(object, "accepted_reservations", count(run->workload.accepted));
     }
+    if (run->expiries.known) {
+        json_object_set_new(object, "server_expiries",
+                            json_pack("{s:o, s:o}", "count", count(run->expiries.count),
+                                      "late_ms_max", count(run->expiries.late_ms_max)));
+    }
     if (options->scenario == SCENARIO_STORM) {
         json_object_set_new(object, "storm", storm_json(options, &run->storm));
     }

@@ -244,6 +244,11 @@ void report_text_run(const struct bench_options *options, const struct run *run)
     if (run->workload.ledger != NULL) {
         printf("%-10s %14s different reservations\n", "accepted", grouped(run->workload.accepted));
     }
+    if (run->expiries.known) {
+        printf("%-10s %14s holds meanwhile, none later than %llu ms since the server's start\n",
+               "expired", grouped(run->expiries.count),
+               (unsigned long long)run->expiries.late_ms_max);
+    }
     print_latencies(options, load, &figures);
     if (options->scenario == SCENARIO_STORM) {
         print_storm(options, &run->storm);

@@ -1,6 +1,7 @@
 #include "bench/run.h"
 
 #include "bench/session.h"
+#include "holdfast/v1/session.pb-c.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -70,6 +71,33 @@ static bool prepare_items(struct run *run, const struct bench_options *options, 
     return good;
 }
 
+/* Since the server's start. */
+static void ask_expiries(const struct run *run, const struct bench_options *options,
+                         struct run_expiries *expiries)
+{
+    struct session session;
+    *expiries = (struct run_expiries){0};
+    if (!session_open(&session, &run->target.endpoint, 0, options->timeout_ms)) {
+        return;
+    }
+    expiries->known = true;
+    for (uint32_t core = 0; core < run->target.core_count && expiries->known; core++) {
+        Holdfast__V1__StatRequest request = HOLDFAST__V1__STAT_REQUEST__INIT;
+        request.core = core;
+        const Holdfast__V1__StatResponse *reply =
+            (const Holdfast__V1__StatResponse *)session_call(&session, FRAME_STAT, &request.base);
+        if (reply == NULL || reply->result != HOLDFAST__V1__RESULT__RESULT_OK) {
+            expiries->known = false;
+        } else {
+            expiries->count += reply->expiries;
+            if (reply->expiry_late_ms_max > expiries->late_ms_max) {
+                expiries->late_ms_max = reply->expiry_late_ms_max;
+            }
+        }
+    }
+    session_close(&session);
+}
+
 static bool play(struct run *run, const struct bench_options *options, struct timeline *timeline,
                  struct phases *phases, char *error, size_t error_bytes)
 {
@@ -77,9 +105,17 @@ static bool play(struct run *run, const struct bench_options *options, struct ti
         snprintf(error, error_bytes, "out of memory: fewer --requests need less");
         return false;
     }
+    struct run_expiries before = {0};
+    if (options->scenario == SCENARIO_MIXED) {
+        ask_expiries(run, options, &before);
+    }
     load_run(&run->load, options, &run->target, &run->workload, timeline, phases);
     if (!timeline_close(timeline) && run->load.trouble[0] == 0) {
         snprintf(run->load.trouble, sizeof run->load.trouble, "%s", timeline->trouble);
+    }
+    if (before.known) {
+        ask_expiries(run, options, &run->expiries);
+        run->expiries.count -= run->expiries.known ? before.count : 0;
     }
     run->verified = options->verify;
     if (run->verified) {

@@ -9,6 +9,13 @@
 
 #include <stdbool.h>
 
+/* What the server says of all its cores. */
+struct run_expiries {
+    bool known;
+    uint64_t count;       /* holds that ended while the load went on */
+    uint64_t late_ms_max; /* the latest of all since the server's start */
+};
+
 /* Large: a static one is best. */
 struct run {
     struct load_target target;
@@ -16,8 +23,9 @@ struct run {
     struct workload workload;
     struct load_result load;
     struct verify_result verify;
-    struct storm storm; /* of that scenario */
-    bool verified;      /* asked for, with whatever result */
+    struct storm storm;           /* of that scenario */
+    struct run_expiries expiries; /* of the scenario mixed */
+    bool verified;                /* asked for, with whatever result */
 };
 
 /* Learns about the server, prepares the items, puts on the load, reads back. False with `error`

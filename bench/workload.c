@@ -152,11 +152,12 @@ bool workload_create(struct workload *workload, const struct bench_options *opti
         }
     }
     share_clicks(workload);
-    if (!options->verify && options->scenario != SCENARIO_FLASH) {
+    if (!options_keep_requests(options)) {
         return true;
     }
     workload->ledger_count = options->requests;
-    workload->ledger = map(workload->ledger_count, sizeof workload->ledger[0], MAP_POPULATE);
+    workload->ledger = map(workload->ledger_count, sizeof workload->ledger[0],
+                           options->open_ended ? 0 : MAP_POPULATE);
     if (workload->ledger == NULL) {
         return false;
     }

@@ -31,7 +31,9 @@ class Bench:
             self.process = subprocess.Popen(
                 [program, "--server", "127.0.0.1:%d" % server.port, "--connections", "8",
                  "--timeout", "%ds" % TIMEOUT_S, "--progress", "20ms", "--json",
-                 *([] if "storm" in more else ["--items", "20", "--requests", "20M"]), *more],
+                 *([] if "storm" in more else ["--items", "20"]),
+                 *([] if "--duration" in more or "storm" in more else ["--requests", "20M"]),
+                 *more],
                 stdout=stdout, stderr=stderr)
         deadline = time.monotonic() + LOAD_BEGINS_S
         while (not re.search("[1-9][0-9]* answered", self.stderr()) and
@@ -344,6 +346,29 @@ def storm_without_room(checks, options, server):
     checks.check("storm without time: it says so", "--hold-time" in bench.stderr(), bench.stderr())
 
 
+def mixed(checks, options, server):
+    """Every kind of request at once, for a time and not for a number: each has its latencies and
+    comes in its share, and the books balance."""
+    bench = Bench(options.bench, server, "--scenario", "mixed", "--duration", "2s", "--rate",
+                  "3000", "--warmup", "300ms", "--hold-time", "400ms", "--verify", "--settle")
+    checks.equal("mixed: exit code 0", bench.exit_code(), 0)
+    report = bench.report()
+    counts = {kind: times["count"] for kind, times in report["latency_us"].items()}
+    checks.check("mixed: each kind is there but refusals",
+                 all(counts[kind] > 0 for kind in counts if kind != "refused"), counts)
+    checks.check("mixed: about 6000 clicks in two seconds",
+                 5000 < report["reserve_answered"] < 7000, report["reserve_answered"])
+    settled = report["verify"]
+    made = report["accepted_reservations"]
+    if report["results"]["confirm"].get("EXPIRED", 0) == 0:  # else the machine was too slow
+        for state, share in (("confirmed", 0.5), ("cancelled", 0.2), ("expired", 0.3)):
+            checks.check("mixed: share of %s" % state,
+                         abs(settled[state] / made - share) < 0.04, (settled, made))
+    checks.check("mixed: holds end while it goes on", report["server_expiries"]["count"] > 100,
+                 report["server_expiries"])
+    checks.check("mixed: the books balance", settled["good"], settled)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("holdfastd")
@@ -360,7 +385,7 @@ def main():
     checks = Checks()
     for test in (server_stops, server_stops_for_good, server_hangs, open_loop, server_pauses,
                  stopped_behind_its_plan, series, series_breaks_off, ends_in_its_warmup,
-                 environment, storm, storm_without_room):
+                 environment, storm, storm_without_room, mixed):
         server = Server(options.holdfastd, options.cores, options.scratch,
                         more=["--max-reservations", "1M", "--max-buyers", "1M"])
         try:

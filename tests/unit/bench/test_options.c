@@ -133,6 +133,22 @@ Test(options, clicks_are_spread_evenly_unless_told_otherwise)
     cr_assert_float_eq(options.dist.value, 0.9, 1e-12);
 }
 
+Test(options, mixed_goes_on_for_a_number_of_clicks_or_a_time)
+{
+    cr_assert_eq(parse("--scenario", "mixed", NULL), OPTIONS_RUN);
+    cr_assert_eq(options.requests, 1000000);
+    cr_assert_eq(options.hold_ms, 1000);
+    cr_assert_eq(options.pay_delay_ms, 100);
+    cr_assert_float_eq(options.pay_share + options.cancel_share, 0.7, 1e-9);
+    cr_assert_not(options.open_ended);
+    cr_assert_eq(parse("--scenario", "mixed", "--duration", "5s", "--pay-delay", "0s", NULL),
+                 OPTIONS_RUN);
+    cr_assert_eq(options.requests, BENCH_KEPT_REQUESTS_MAX);
+    cr_assert_eq(options.pay_delay_ms, 0);
+    cr_assert(options.open_ended);
+    cr_assert_eq(parse("--scenario", "mixed", "--requests", "65M", NULL), OPTIONS_WRONG);
+}
+
 Test(options, storm_has_one_item_a_rate_and_ten_seconds_unless_told_otherwise)
 {
     cr_assert_eq(parse("--scenario", "storm", NULL), OPTIONS_RUN);
