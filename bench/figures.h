@@ -20,6 +20,7 @@ struct figures {
     double per_second;    /* clicks answered */
     double server_cpu_us; /* per row, as the next one */
     double own_cpu_us;
+    double clicks_us[FIGURES_QUANTILES]; /* latency of all kinds of answers to reserve */
     double latency_us[LOAD_KINDS][FIGURES_QUANTILES];
     double service_us[LOAD_KINDS][FIGURES_QUANTILES];
 };

@@ -83,6 +83,9 @@ static inline uint64_t load_answered(const struct load_result *result, enum wire
     return sum;
 }
 
+/* Adds the latencies of all answers to reserve, whatever they were. */
+void load_add_clicks(struct histogram *sum, const struct load_times *times);
+
 /* "accepted". */
 const char *load_kind_name(enum load_kind kind);
 

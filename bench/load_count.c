@@ -18,6 +18,13 @@ const char *load_kind_name(enum load_kind kind)
     return names[kind];
 }
 
+void load_add_clicks(struct histogram *sum, const struct load_times *times)
+{
+    histogram_add(sum, &times->kinds[LOAD_ACCEPTED]);
+    histogram_add(sum, &times->kinds[LOAD_REPEATED]);
+    histogram_add(sum, &times->kinds[LOAD_REFUSED]);
+}
+
 void load_count_begin(struct load *load)
 {
     const struct bench_options *options = load->options;

@@ -22,6 +22,7 @@ enum option_kind {
     KIND_UNITS,    /* a count, or unlimited */
     KIND_DURATION, /* 250ms, 10s, 1h30m, 7d */
     KIND_SHARE,    /* 0.3 or 30% */
+    KIND_RAMP,     /* 1k:10k:1k */
     KIND_FLAG,
 };
 
@@ -48,7 +49,10 @@ enum option_number {
     OPTION_WARMUP,
     OPTION_RUNS,
     OPTION_RATE,
+    OPTION_RAMP,
     OPTION_ARRIVAL,
+    OPTION_CSV,
+    OPTION_HGRM,
     OPTION_TIMELINE,
     OPTION_HISTOGRAMS,
     OPTION_INTERVAL,
@@ -108,8 +112,16 @@ static const struct option_row table[OPTION_COUNT] = {
                      "(1)"},
     [OPTION_RATE] = {"rate", KIND_COUNT, "N", AT(rate), 1, BENCH_RATE_MAX,
                      "open loop: so many clicks a second over all connections; see below"},
+    [OPTION_RAMP] = {"ramp", KIND_RAMP, "A:B:STEP", AT(ramp), 1, BENCH_RATE_MAX,
+                     "open loop at rates A, A+STEP, up to B, one after the other, each for a "
+                     "--duration or so many --requests"},
     [OPTION_ARRIVAL] = {"arrival", KIND_TEXT, "KIND", AT(arrival_name), 0, 0,
-                        "with --rate: constant (equal steps) or poisson (constant)"},
+                        "with --rate or --ramp: constant (equal steps) or poisson (constant)"},
+    [OPTION_CSV] = {"csv", KIND_TEXT, "FILE", AT(csv), 0, 0,
+                    "write a CSV with a line per run: rate, answers, latencies, CPU time"},
+    [OPTION_HGRM] = {"hgrm", KIND_TEXT, "FILE", AT(hgrm), 0, 0,
+                     "write the latencies of all clicks of all runs in HdrHistogram's percentile "
+                     "format"},
     [OPTION_TIMELINE] =
         {"timeline", KIND_TEXT, "FILE", AT(timeline), 0, 0,
          "write a CSV with a line per --interval: answers and latencies; see below"},
@@ -266,6 +278,8 @@ static const char *kind_wants(enum option_kind kind)
         return "a share such as 0.3 or 30%";
     case KIND_UNITS:
         return "a count or 'unlimited'";
+    case KIND_RAMP:
+        return "three rates A:B:STEP such as 10k:100k:10k, of at most 1000 steps";
     case KIND_COUNT:
         return "a count such as 500, 250k, 2M or 1G";
     case KIND_TEXT:
@@ -273,6 +287,26 @@ static const char *kind_wants(enum option_kind kind)
         break;
     }
     return "a value";
+}
+
+static bool parse_ramp(const struct option_row *row, const char *text, struct options_ramp *ramp)
+{
+    uint64_t *const numbers[] = {&ramp->first, &ramp->last, &ramp->step};
+    for (int i = 0; i < 3; i++) {
+        char part[32];
+        size_t bytes = strcspn(text, ":");
+        if (bytes >= sizeof part || text[bytes] != (i < 2 ? ':' : 0)) {
+            return false;
+        }
+        memcpy(part, text, bytes);
+        part[bytes] = 0;
+        text += bytes + 1;
+        if (!units_parse_count(part, numbers[i]) || *numbers[i] < row->min ||
+            *numbers[i] > row->max) {
+            return false;
+        }
+    }
+    return ramp->first <= ramp->last && (ramp->last - ramp->first) / ramp->step < BENCH_RUNS_MAX;
 }
 
 /* NULL, or what such an option takes. */
@@ -294,6 +328,9 @@ static const char *take_value(const struct option_row *row, const char *text,
         return good ? NULL : kind_wants(row->kind);
     case KIND_SHARE:
         good = parse_share(text, place);
+        return good ? NULL : kind_wants(row->kind);
+    case KIND_RAMP:
+        good = parse_ramp(row, text, place);
         return good ? NULL : kind_wants(row->kind);
     case KIND_UNITS:
         if (strcmp(text, "unlimited") == 0 || strcmp(text, "-1") == 0) {
@@ -360,6 +397,9 @@ static void fill_in_mixed(struct bench_options *options, const bool *given)
 
 static void fill_in(struct bench_options *options, const bool *given)
 {
+    if (given[OPTION_RAMP]) {
+        options->rate = options->ramp.first;
+    }
     if (!given[OPTION_UNITS]) {
         options->units = scenarios[options->scenario].units;
     }
@@ -386,6 +426,36 @@ static void fill_in(struct bench_options *options, const bool *given)
     } else if (!given[OPTION_REQUESTS] && !given[OPTION_DURATION]) {
         options->requests = 1000000;
     }
+}
+
+static bool has_same_file(const char *const *files, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = i + 1; j < count; j++) {
+            if (files[i] != NULL && files[j] != NULL && strcmp(files[i], files[j]) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static const char *ramp_contradiction(const struct bench_options *options, const bool *given)
+{
+    if (!given[OPTION_RAMP]) {
+        return NULL;
+    }
+    if (given[OPTION_RATE]) {
+        return "--ramp has its own rates: leave out --rate";
+    }
+    if (!given[OPTION_DURATION] && !given[OPTION_REQUESTS]) {
+        return "--ramp: how long at each rate? --duration or --requests is missing";
+    }
+    if (options->scenario == SCENARIO_STORM || given[OPTION_TIMELINE] || given[OPTION_HISTOGRAMS] ||
+        given[OPTION_HGRM]) {
+        return "storm, --timeline, --histograms and --hgrm tell of one rate: leave out --ramp";
+    }
+    return NULL;
 }
 
 /* What a storm can't do. */
@@ -431,19 +501,27 @@ static const char *contradiction(const struct bench_options *options, const bool
     if (options->rate == 0 && given[OPTION_ARRIVAL]) {
         return "--arrival is for an open loop: --rate is missing";
     }
+    const char *ramp = ramp_contradiction(options, given);
+    if (ramp != NULL) {
+        return ramp;
+    }
+    const char *files[] = {options->csv, options->hgrm, options->timeline, options->histograms};
+    if (has_same_file(files, sizeof files / sizeof files[0])) {
+        return "--csv, --hgrm, --timeline and --histograms: each needs a file of its own";
+    }
     if (options->runs > 1 && (given[OPTION_TIMELINE] || given[OPTION_HISTOGRAMS])) {
         return "--timeline and --histograms tell of one run: leave out --runs";
     }
-    if (options->runs > 1 && options->items > 0 &&
-        options->runs * options->items > BENCH_ITEMS_MAX) {
-        return "--items x --runs: more than 1M items, as each run makes its own";
+    if (options->runs * options_rate_count(options) > BENCH_RUNS_MAX) {
+        return "--runs x the rates of --ramp: more than 1000 runs";
+    }
+    if (options->items > 0 &&
+        options->runs * options_rate_count(options) * options->items > BENCH_ITEMS_MAX) {
+        return "--items x --runs x the rates of --ramp: more than 1M items, as each run makes its "
+               "own";
     }
     if (given[OPTION_INTERVAL] && !given[OPTION_TIMELINE] && !given[OPTION_HISTOGRAMS]) {
         return "--interval belongs to --timeline or --histograms";
-    }
-    if (given[OPTION_TIMELINE] && given[OPTION_HISTOGRAMS] &&
-        strcmp(options->timeline, options->histograms) == 0) {
-        return "--timeline and --histograms: two files are needed";
     }
     if (options->items == 0 && (given[OPTION_UNITS] || given[OPTION_BUYER_LIMIT])) {
         return "--units and --buyer-limit are for items to be created: --items is missing";
@@ -622,6 +700,12 @@ void options_print_help(void)
         "deadline, "
         "until\n"
         "all was back, and after.\n"
+        "\nA --ramp is a series of open loops, --runs at each rate, and its report ends with the "
+        "latency "
+        "of\n"
+        "clicks over the rate: medians of the runs at that rate. Where the answers a second stay "
+        "behind the\n"
+        "rate, the server can't keep up.\n"
         "\nA timeline has a line per interval, with its start in ms since the run began and in "
         "Unix\n"
         "time. A click belongs to the interval in which it was planned (without --rate: sent), "

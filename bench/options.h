@@ -28,6 +28,13 @@ enum {
 #define BENCH_RATE_MAX          (1000ull * 1000 * 1000)
 #define BENCH_KEPT_REQUESTS_MAX (64ull * 1000 * 1000) /* with bookkeeping for --verify */
 
+/* Rates of an open loop, one after the other; a step of 0 = none. */
+struct options_ramp {
+    uint64_t first;
+    uint64_t last;
+    uint64_t step;
+};
+
 struct bench_options {
     const char *scenario_name;
     enum bench_scenario scenario;
@@ -45,7 +52,10 @@ struct bench_options {
     uint64_t rate; /* clicks per second over all connections; 0 = closed loop */
     const char *arrival_name;
     enum plan_arrival arrival;
-    const char *timeline; /* NULL = none */
+    struct options_ramp ramp;
+    const char *csv; /* NULL = none, as the next ones */
+    const char *hgrm;
+    const char *timeline;
     const char *histograms;
     uint64_t interval_ms;
 
@@ -81,6 +91,19 @@ static inline bool options_keep_requests(const struct bench_options *options)
 {
     return options->verify || options->scenario == SCENARIO_FLASH ||
            options->scenario == SCENARIO_MIXED;
+}
+
+/* How many rates there are, and each of them; without a ramp there is one. */
+static inline uint64_t options_rate_count(const struct bench_options *options)
+{
+    const struct options_ramp *ramp = &options->ramp;
+    return ramp->step > 0 ? (ramp->last - ramp->first) / ramp->step + 1 : 1;
+}
+
+static inline uint64_t options_rate_at(const struct bench_options *options, uint64_t index)
+{
+    const struct options_ramp *ramp = &options->ramp;
+    return ramp->step > 0 ? ramp->first + index * ramp->step : options->rate;
 }
 
 enum options_outcome {

@@ -36,9 +36,8 @@ void progress_update(struct progress *progress, const struct load_result *result
     if (workload->ledger != NULL) {
         fprintf(stderr, ", %llu accepted", (unsigned long long)workload->accepted);
     }
-    struct histogram all = result->latency.kinds[LOAD_ACCEPTED];
-    histogram_add(&all, &result->latency.kinds[LOAD_REPEATED]);
-    histogram_add(&all, &result->latency.kinds[LOAD_REFUSED]);
+    struct histogram all = {0};
+    load_add_clicks(&all, &result->latency);
     fprintf(stderr, ", %.0f a second, p99 %.0f us%s", rate,
             (double)histogram_quantile(&all, 0.99) / 1e3, progress->in_place ? "    " : "\n");
     fflush(stderr);

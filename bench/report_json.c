@@ -24,7 +24,13 @@ json_t *report_json_settings(const struct bench_options *o, const struct run *ru
     if (object != NULL) {
         json_object_set_new(object, "dist", json_string(o->dist_name));
         json_object_set_new(object, "requests", count(o->requests));
-        json_object_set_new(object, "rate", count(o->rate));
+        if (o->ramp.step > 0) {
+            json_object_set_new(object, "ramp",
+                                json_pack("{s:o, s:o, s:o}", "first", count(o->ramp.first), "last",
+                                          count(o->ramp.last), "step", count(o->ramp.step)));
+        } else {
+            json_object_set_new(object, "rate", count(o->rate));
+        }
         json_object_set_new(object, "duration_s", json_real((double)o->duration_ms / 1e3));
         json_object_set_new(object, "hold_s", json_real((double)o->hold_ms / 1e3));
         json_object_set_new(object, "pay_delay_s", json_real((double)o->pay_delay_ms / 1e3));
@@ -157,17 +163,25 @@ static json_t *verify_json(const struct verify_result *v)
         failures);
 }
 
-/* What few figures are there to be told of all runs: NAN is left out. */
+static json_t *figures_quantiles_json(const double *us)
+{
+    json_t *object = json_object();
+    for (int i = 0; i < FIGURES_QUANTILES; i++) {
+        if (!isnan(us[i])) {
+            json_object_set_new(object, figures_quantiles[i].name, json_real(us[i]));
+        }
+    }
+    return object;
+}
+
+/* Kinds that no run had are left out. */
 static json_t *figures_times_json(const double (*us)[FIGURES_QUANTILES])
 {
     json_t *object = json_object();
     for (int kind = 0; kind < LOAD_KINDS; kind++) {
         if (!isnan(us[kind][0])) {
-            json_t *times = json_object();
-            for (int i = 0; i < FIGURES_QUANTILES; i++) {
-                json_object_set_new(times, figures_quantiles[i].name, json_real(us[kind][i]));
-            }
-            json_object_set_new(object, load_kind_name((enum load_kind)kind), times);
+            json_object_set_new(object, load_kind_name((enum load_kind)kind),
+                                figures_quantiles_json(us[kind]));
         }
     }
     return object;
@@ -186,6 +200,7 @@ json_t *report_json_median(const struct bench_options *options, const struct fig
     json_object_set_new(object, "reserve_per_second", json_real(median->per_second));
     set_known(object, "server_cpu_us_per_row", median->server_cpu_us);
     set_known(object, "own_cpu_us_per_row", median->own_cpu_us);
+    json_object_set_new(object, "clicks_us", figures_quantiles_json(median->clicks_us));
     json_object_set_new(object, "latency_us", figures_times_json(median->latency_us));
     if (options->rate > 0) {
         json_object_set_new(object, "service_us", figures_times_json(median->service_us));

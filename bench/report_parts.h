@@ -14,6 +14,9 @@ void report_text_run(const struct bench_options *options, const struct run *run)
 void report_text_median(const struct bench_options *options, const struct figures *median,
                         uint32_t runs);
 
+/* A line of the table over all rates, with its head. */
+void report_text_ramp(uint64_t rate, const struct figures *median, bool with_head);
+
 json_t *report_json_settings(const struct bench_options *options, const struct run *run);
 json_t *report_json_place(const struct report_place *place, const struct run *run);
 json_t *report_json_run(const struct bench_options *options, const struct run *run);

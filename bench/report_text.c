@@ -32,7 +32,10 @@ void report_text_head(const struct bench_options *o, const struct run *run)
            grouped(o->pipeline), o->pipeline == 1 ? "" : "s", grouped(o->batch),
            o->batch == 1 ? "" : "s");
     printf("%s%s\n", o->cpus != NULL ? "; on CPUs " : "", o->cpus != NULL ? o->cpus : "");
-    if (o->rate > 0) {
+    if (o->ramp.step > 0) {
+        printf("open loop, from %s to %s clicks a second by %s, %s; ", grouped(o->ramp.first),
+               grouped(o->ramp.last), grouped(o->ramp.step), o->arrival_name);
+    } else if (o->rate > 0) {
         printf("open loop, %s clicks a second, %s; ", grouped(o->rate), o->arrival_name);
     } else {
         printf("closed loop; ");
@@ -282,4 +285,18 @@ void report_text_median(const struct bench_options *options, const struct figure
         printf("server %.3f us a row, ", median->server_cpu_us);
     }
     printf("load generator %.3f us a row\n", median->own_cpu_us);
+}
+
+void report_text_ramp(uint64_t rate, const struct figures *median, bool with_head)
+{
+    if (with_head) {
+        printf("\nlatency of clicks over the rate, us\n");
+        printf("%12s", "rate");
+        print_quantile_names("    answered");
+    }
+    printf("%12s %11s", grouped(rate), grouped((uint64_t)median->per_second));
+    for (int i = 0; i < FIGURES_QUANTILES; i++) {
+        printf(" %12.1f", median->clicks_us[i]);
+    }
+    printf("\n");
 }

@@ -1,6 +1,7 @@
 #include "bench/series.h"
 
 #include "bench/figures.h"
+#include "bench/outputs.h"
 #include "bench/report.h"
 #include "bench/run.h"
 
@@ -10,6 +11,7 @@
 /* Large, and only one of each. */
 static struct run run;
 static struct report_place place;
+static struct outputs outputs;
 
 static enum series_end complain(enum series_end end, const char *what)
 {
@@ -31,7 +33,13 @@ static enum series_end judge(const struct run *at)
     return SERIES_DONE;
 }
 
-/* Every run makes items of its own, so that it finds what the others found. */
+static uint32_t count_runs(const struct bench_options *options)
+{
+    return (uint32_t)(options->runs * options_rate_count(options));
+}
+
+/* All runs at one rate come one after the other. Every run makes items of its own, so that it finds
+ * what the others found. */
 static struct bench_options options_of_run(const struct bench_options *options, uint32_t number)
 {
     struct bench_options own = *options;
@@ -39,6 +47,7 @@ static struct bench_options options_of_run(const struct bench_options *options, 
     if (options->scenario == SCENARIO_STORM) {
         items += STORM_OTHER_ITEMS;
     }
+    own.rate = options_rate_at(options, number / options->runs);
     own.first_item += number * items;
     return own;
 }
@@ -53,6 +62,7 @@ static enum series_end play(struct report *report, const struct bench_options *o
     }
     figures_take(figures_out, &run.load);
     report_run(report, &own, &run);
+    outputs_run(&outputs, number + 1, &own, &run.load, figures_out);
     enum series_end end = judge(&run);
     run_destroy(&run);
     return end;
@@ -67,7 +77,7 @@ static enum series_end play_all(const struct bench_options *options, struct time
     machine_learn(&place.machine);
     data_disk_learn(&place.disk, options->server_pid);
     report_begin(&report, options, &place);
-    while (end == SERIES_DONE && played < options->runs) {
+    while (end == SERIES_DONE && played < count_runs(options)) {
         end = play(&report, options, played, timeline, &figures[played]);
         played++;
     }
@@ -78,16 +88,21 @@ static enum series_end play_all(const struct bench_options *options, struct time
 enum series_end series_run(const struct bench_options *options)
 {
     struct timeline timeline;
-    struct figures *figures = calloc(options->runs, sizeof figures[0]);
+    struct figures *figures = calloc(count_runs(options), sizeof figures[0]);
     enum series_end end;
     if (!timeline_open(&timeline, options->timeline, options->histograms, options->interval_ms)) {
         end = complain(SERIES_USAGE, timeline.trouble);
+    } else if (!outputs_open(&outputs, options)) {
+        end = complain(SERIES_USAGE, outputs.trouble);
     } else if (figures == NULL) {
         end = complain(SERIES_TROUBLE, "out of memory: fewer --runs need less");
     } else {
         end = play_all(options, &timeline, figures);
     }
     timeline_close(&timeline);
+    if (!outputs_close(&outputs) && end == SERIES_DONE) {
+        end = complain(SERIES_TROUBLE, outputs.trouble);
+    }
     free(figures);
     return end;
 }

@@ -36,7 +36,8 @@ static void check_load(const struct bench_options *options)
     hf_assert(options->scenario != SCENARIO_STORM ||
               (options->rate > 0 && options->hold_ms > 0 && options->units > 0 &&
                options->items > 0 && !options->verify));
-    hf_assert(options->runs >= 1 && options->runs <= BENCH_RUNS_MAX);
+    hf_assert(options->runs >= 1 && options->runs * options_rate_count(options) <= BENCH_RUNS_MAX);
+    hf_assert(options->ramp.step == 0 || options->rate == options->ramp.first);
     hf_assert(options->runs == 1 || options->timeline == NULL);
     hf_assert(options->runs == 1 || options->runs * options->items <= BENCH_ITEMS_MAX);
     hf_assert(options->timeline == NULL || options->histograms == NULL ||

@@ -369,6 +369,58 @@ def mixed(checks, options, server):
     checks.check("mixed: the books balance", settled["good"], settled)
 
 
+def ramp(checks, options, server):
+    """Three rates, two runs at each: a line per run in the CSV, and the medians over the rate."""
+    csv_path = os.path.join(server.folder, "runs.csv")
+    bench = Bench(options.bench, server, "--scenario", "reserve", "--ramp", "1k:3500:1k",
+                  "--duration", "300ms", "--runs", "2", "--csv", csv_path)
+    checks.equal("ramp: exit code 0", bench.exit_code(), 0)
+    report = bench.report()
+    rates = [1000, 1000, 2000, 2000, 3000, 3000]
+    checks.equal("ramp: two runs at each rate",
+                 [run["open_loop"]["rate"] for run in report["runs"]], rates)
+    checks.check("ramp: more clicks at a higher rate", all(
+        0.5 * rate < run["reserve_answered"] / 0.3 <= 1.1 * rate
+        for rate, run in zip(rates, report["runs"])), report["runs"])
+    checks.equal("ramp: a median for each rate", [step["rate"] for step in report["ramp"]],
+                 [1000, 2000, 3000])
+    for i, step in enumerate(report["ramp"]):
+        pair = report["runs"][2 * i:2 * i + 2]
+        middle = sum(run["latency_us"]["accepted"]["p99"] for run in pair) / 2
+        checks.check("ramp: the median is that of its runs",
+                     abs(step["clicks_us"]["p99"] - middle) < 0.01, (step, middle))
+    with open(csv_path, encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    checks.equal("ramp: a line per run",
+                 [(int(line["run"]), int(line["rate"]), int(line["answered"])) for line in lines],
+                 [(i + 1, rate, run["reserve_answered"])
+                  for i, (rate, run) in enumerate(zip(rates, report["runs"]))])
+    checks.check("ramp: with its latencies", all(
+        abs(float(line["p99.9_us"]) - run["latency_us"]["accepted"]["p99.9"]) < 0.01
+        for line, run in zip(lines, report["runs"])), lines)
+
+
+def hdr_histogram(checks, options, server):
+    """The file is read as plotFiles.html of HdrHistogram does: four columns, others skipped."""
+    path = os.path.join(server.folder, "latency.hgrm")
+    bench = Bench(options.bench, server, "--requests", "3000", "--runs", "2", "--hgrm", path)
+    checks.equal("hgrm: exit code 0", bench.exit_code(), 0)
+    report = bench.report()
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    rows = [[float(field) for field in line.split()] for line in text.splitlines()
+            if re.match(r"^[ 0-9.]+$", line)]
+    points = [row for row in rows if len(row) == 4]
+    checks.check("hgrm: points in rising order", len(points) > 20 and points == sorted(points) and
+                 points[0][1] == 0, points)
+    answered = sum(run["reserve_answered"] for run in report["runs"])
+    checks.equal("hgrm: all clicks of all runs are in it", (rows[-1][1], int(rows[-1][2])),
+                 (1, answered))
+    checks.check("hgrm: the largest is that of the runs", abs(rows[-1][0] - max(
+        run["latency_us"][kind]["max"] for run in report["runs"]
+        for kind in ("accepted", "repeated", "refused"))) < 0.01, rows[-1])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("holdfastd")
@@ -385,7 +437,8 @@ def main():
     checks = Checks()
     for test in (server_stops, server_stops_for_good, server_hangs, open_loop, server_pauses,
                  stopped_behind_its_plan, series, series_breaks_off, ends_in_its_warmup,
-                 environment, storm, storm_without_room, mixed):
+                 environment, storm, storm_without_room, mixed, ramp,
+                 hdr_histogram):
         server = Server(options.holdfastd, options.cores, options.scratch,
                         more=["--max-reservations", "1M", "--max-buyers", "1M"])
         try:

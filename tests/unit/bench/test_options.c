@@ -149,6 +149,21 @@ Test(options, mixed_goes_on_for_a_number_of_clicks_or_a_time)
     cr_assert_eq(parse("--scenario", "mixed", "--requests", "65M", NULL), OPTIONS_WRONG);
 }
 
+Test(options, ramp_has_rates_from_the_first_to_at_most_the_last)
+{
+    cr_assert_eq(parse("--rate", "7", NULL), OPTIONS_RUN);
+    cr_assert_eq(options_rate_count(&options), 1);
+    cr_assert_eq(options_rate_at(&options, 0), 7);
+    cr_assert_eq(parse("--ramp", "1k:4500:1k", "--requests", "10", "--arrival", "poisson", NULL),
+                 OPTIONS_RUN);
+    cr_assert_eq(options_rate_count(&options), 4);
+    cr_assert_eq(options_rate_at(&options, 0), 1000);
+    cr_assert_eq(options_rate_at(&options, 3), 4000);
+    cr_assert_eq(options.rate, 1000, "an open loop");
+    cr_assert_eq(parse("--ramp=5:5:1", "--requests", "10", NULL), OPTIONS_RUN);
+    cr_assert_eq(options_rate_count(&options), 1);
+}
+
 Test(options, storm_has_one_item_a_rate_and_ten_seconds_unless_told_otherwise)
 {
     cr_assert_eq(parse("--scenario", "storm", NULL), OPTIONS_RUN);
@@ -207,6 +222,15 @@ Test(options, values_that_are_none_are_named)
         {"--runs", "0"},
         {"--runs", "1001"},
         {"--cpus", "one"},
+        {"--ramp", "1k"},
+        {"--ramp", "1k:2k"},
+        {"--ramp", "1k:2k:0"},
+        {"--ramp", "0:2k:1k"},
+        {"--ramp", "2k:1k:1k"},
+        {"--ramp", "1k:2k:1k:"},
+        {"--ramp", "1k::1k"},
+        {"--ramp", "1:1M:1"},
+        {"--ramp", "1:2G:1G"},
         {"--dist", "zipf"},
         {"--dist", "hot:200%"},
         {"--hold-time", "m"},
@@ -257,7 +281,15 @@ Test(options, those_that_contradict_each_other_are_refused)
     cr_expect_not_null(strstr(error, "--rate is missing"), "%s", error);
     cr_expect_eq(parse("--interval", "1s", NULL), OPTIONS_WRONG);
     cr_expect_eq(parse("--timeline", "f", "--histograms", "f", NULL), OPTIONS_WRONG);
-    cr_expect_not_null(strstr(error, "two files"), "%s", error);
+    cr_expect_not_null(strstr(error, "a file of its own"), "%s", error);
+    cr_expect_eq(parse("--csv", "f", "--hgrm", "f", NULL), OPTIONS_WRONG);
+    cr_expect_eq(parse("--ramp", "1k:2k:1k", NULL), OPTIONS_WRONG);
+    cr_expect_not_null(strstr(error, "how long"), "%s", error);
+    cr_expect_eq(parse("--ramp", "1k:2k:1k", "--requests", "5", "--rate", "5", NULL),
+                 OPTIONS_WRONG);
+    cr_expect_eq(parse("--ramp", "1k:2k:1k", "--requests", "5", "--hgrm", "f", NULL),
+                 OPTIONS_WRONG);
+    cr_expect_eq(parse("--ramp", "1:500:1", "--requests", "5", "--runs", "3", NULL), OPTIONS_WRONG);
     cr_expect_eq(parse("--timeline", "f", "--runs", "2", NULL), OPTIONS_WRONG);
     cr_expect_not_null(strstr(error, "leave out --runs"), "%s", error);
     cr_expect_eq(parse("--items", "1000", "--runs", "1000", NULL), OPTIONS_RUN);
