@@ -53,6 +53,7 @@ enum option_number {
     OPTION_ARRIVAL,
     OPTION_CSV,
     OPTION_HGRM,
+    OPTION_PLOT,
     OPTION_TIMELINE,
     OPTION_HISTOGRAMS,
     OPTION_INTERVAL,
@@ -122,6 +123,9 @@ static const struct option_row table[OPTION_COUNT] = {
     [OPTION_HGRM] = {"hgrm", KIND_TEXT, "FILE", AT(hgrm), 0, 0,
                      "write the latencies of all clicks of all runs in HdrHistogram's percentile "
                      "format"},
+    [OPTION_PLOT] = {"plot", KIND_TEXT, "FILE.svg", AT(plot), 0, 0,
+                     "draw the latency of clicks, over the rate of a --ramp, else over time "
+                     "(needs gnuplot)"},
     [OPTION_TIMELINE] =
         {"timeline", KIND_TEXT, "FILE", AT(timeline), 0, 0,
          "write a CSV with a line per --interval: answers and latencies; see below"},
@@ -129,7 +133,7 @@ static const struct option_row table[OPTION_COUNT] = {
         {"histograms", KIND_TEXT, "FILE", AT(histograms), 0, 0,
          "write a CSV with a line per --interval: all latencies, counted; see below"},
     [OPTION_INTERVAL] = {"interval", KIND_DURATION, "TIME", AT(interval_ms), 10, 3600 * 1000,
-                         "of --timeline and --histograms (100ms)"},
+                         "of --timeline, --histograms and --plot (100ms)"},
     [OPTION_ITEMS] = {"items", KIND_COUNT, "N", AT(items), 1, BENCH_ITEMS_MAX,
                       "create so many items and use those; else all items that the server has"},
     [OPTION_FIRST_ITEM] = {"first-item", KIND_COUNT, "ID", AT(first_item), 1, 1ull << 62,
@@ -505,9 +509,10 @@ static const char *contradiction(const struct bench_options *options, const bool
     if (ramp != NULL) {
         return ramp;
     }
-    const char *files[] = {options->csv, options->hgrm, options->timeline, options->histograms};
+    const char *files[] = {options->csv, options->hgrm, options->plot, options->timeline,
+                           options->histograms};
     if (has_same_file(files, sizeof files / sizeof files[0])) {
-        return "--csv, --hgrm, --timeline and --histograms: each needs a file of its own";
+        return "--csv, --hgrm, --plot, --timeline and --histograms: each needs a file of its own";
     }
     if (options->runs > 1 && (given[OPTION_TIMELINE] || given[OPTION_HISTOGRAMS])) {
         return "--timeline and --histograms tell of one run: leave out --runs";
@@ -520,8 +525,12 @@ static const char *contradiction(const struct bench_options *options, const bool
         return "--items x --runs x the rates of --ramp: more than 1M items, as each run makes its "
                "own";
     }
-    if (given[OPTION_INTERVAL] && !given[OPTION_TIMELINE] && !given[OPTION_HISTOGRAMS]) {
-        return "--interval belongs to --timeline or --histograms";
+    if (options->runs > 1 && given[OPTION_PLOT] && !given[OPTION_RAMP]) {
+        return "--plot shows one run, or a --ramp: leave out --runs";
+    }
+    if (given[OPTION_INTERVAL] && !given[OPTION_TIMELINE] && !given[OPTION_HISTOGRAMS] &&
+        (!given[OPTION_PLOT] || given[OPTION_RAMP])) {
+        return "--interval belongs to --timeline, --histograms or --plot over time";
     }
     if (options->items == 0 && (given[OPTION_UNITS] || given[OPTION_BUYER_LIMIT])) {
         return "--units and --buyer-limit are for items to be created: --items is missing";

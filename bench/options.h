@@ -55,6 +55,7 @@ struct bench_options {
     struct options_ramp ramp;
     const char *csv; /* NULL = none, as the next ones */
     const char *hgrm;
+    const char *plot;
     const char *timeline;
     const char *histograms;
     uint64_t interval_ms;

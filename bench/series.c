@@ -2,6 +2,7 @@
 
 #include "bench/figures.h"
 #include "bench/outputs.h"
+#include "bench/plot.h"
 #include "bench/report.h"
 #include "bench/run.h"
 
@@ -68,8 +69,24 @@ static enum series_end play(struct report *report, const struct bench_options *o
     return end;
 }
 
+static bool draw(struct plot *plot, const struct bench_options *options,
+                 const struct figures *figures, uint32_t played)
+{
+    static struct figures medians[BENCH_RUNS_MAX]; /* by rate */
+    if (options->ramp.step == 0) {
+        return plot_time(plot, options);
+    }
+    uint32_t rates = 0;
+    for (uint32_t first = 0; first < played; first += (uint32_t)options->runs) {
+        uint32_t left = played - first;
+        figures_median(&medians[rates++], figures + first,
+                       left < options->runs ? left : (uint32_t)options->runs);
+    }
+    return plot_ramp(plot, options, medians, rates);
+}
+
 static enum series_end play_all(const struct bench_options *options, struct timeline *timeline,
-                                struct figures *figures)
+                                struct plot *plot, struct figures *figures)
 {
     struct report report;
     uint32_t played = 0;
@@ -82,24 +99,33 @@ static enum series_end play_all(const struct bench_options *options, struct time
         played++;
     }
     report_end(&report, figures);
+    /* what trouble has left is worth a look too */
+    if (report.runs > 0 && !draw(plot, options, figures, report.runs) && end == SERIES_DONE) {
+        end = complain(SERIES_TROUBLE, plot->trouble);
+    }
     return end;
 }
 
 enum series_end series_run(const struct bench_options *options)
 {
-    struct timeline timeline;
+    struct timeline timeline = {0};
+    struct plot plot;
     struct figures *figures = calloc(count_runs(options), sizeof figures[0]);
     enum series_end end;
-    if (!timeline_open(&timeline, options->timeline, options->histograms, options->interval_ms)) {
+    if (!plot_open(&plot, options)) {
+        end = complain(SERIES_USAGE, plot.trouble);
+    } else if (!timeline_open(&timeline, plot_timeline_path(&plot, options), options->histograms,
+                              options->interval_ms)) {
         end = complain(SERIES_USAGE, timeline.trouble);
     } else if (!outputs_open(&outputs, options)) {
         end = complain(SERIES_USAGE, outputs.trouble);
     } else if (figures == NULL) {
         end = complain(SERIES_TROUBLE, "out of memory: fewer --runs need less");
     } else {
-        end = play_all(options, &timeline, figures);
+        end = play_all(options, &timeline, &plot, figures);
     }
     timeline_close(&timeline);
+    plot_close(&plot);
     if (!outputs_close(&outputs) && end == SERIES_DONE) {
         end = complain(SERIES_TROUBLE, outputs.trouble);
     }

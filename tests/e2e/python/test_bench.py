@@ -8,10 +8,12 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import xml.etree.ElementTree
 
 from harness import SKIPPED, Checks, Server
 
@@ -24,7 +26,7 @@ LOAD_BEGINS_S = 60
 class Bench:
     """The load as a child process; it has had answers when __init__ returns."""
 
-    def __init__(self, program, server, *more):
+    def __init__(self, program, server, *more, env=None):
         self.progress_path = os.path.join(server.folder, "progress")
         self.report_path = os.path.join(server.folder, "report.json")
         with open(self.progress_path, "wb") as stderr, open(self.report_path, "wb") as stdout:
@@ -34,7 +36,7 @@ class Bench:
                  *([] if "storm" in more else ["--items", "20"]),
                  *([] if "--duration" in more or "storm" in more else ["--requests", "20M"]),
                  *more],
-                stdout=stdout, stderr=stderr)
+                stdout=stdout, stderr=stderr, env=env)
         deadline = time.monotonic() + LOAD_BEGINS_S
         while (not re.search("[1-9][0-9]* answered", self.stderr()) and
                self.process.poll() is None and time.monotonic() < deadline):
@@ -421,6 +423,35 @@ def hdr_histogram(checks, options, server):
         for kind in ("accepted", "repeated", "refused"))) < 0.01, rows[-1])
 
 
+def drawings(checks, options, server):
+    """A drawing is an SVG with four lines; without gnuplot it is refused before anything is done."""
+    path = os.path.join(server.folder, "it's \"a\" drawing.svg")
+    bench = Bench(options.bench, server, "--scenario", "reserve", "--plot", path, "--duration", "1s",
+                  env={"PATH": ""})
+    checks.equal("no gnuplot: exit code 1", bench.exit_code(), 1)
+    checks.check("no gnuplot: it names the package", "gnuplot-nox" in bench.stderr(),
+                 bench.stderr())
+    checks.check("no gnuplot: nothing is done", not os.path.exists(path) and
+                 bench.report_text() == "")
+    if shutil.which("gnuplot") is None:
+        print("skipped: drawings, gnuplot is not installed")
+        return
+    timeline = os.path.join(server.folder, "drawn.csv")
+    for name, more in (("over time", []),
+                       ("over time, with a timeline", ["--timeline", timeline]),
+                       ("over load", ["--ramp", "1k:3k:1k"])):
+        bench = Bench(options.bench, server, "--scenario", "reserve", "--duration", "500ms",
+                      "--plot", path, *([] if "--ramp" in more else ["--rate", "2000"]), *more)
+        checks.equal("drawing %s: exit code 0" % name, bench.exit_code(), 0)
+        tree = xml.etree.ElementTree.parse(path)
+        texts = "".join(tree.getroot().itertext())
+        checks.check("drawing %s: it is named and has its lines" % name,
+                     all(text in texts for text in ("holdfast-bench: reserve", "p50", "p99.9",
+                                                    "max")), texts)
+    checks.check("drawing over time: the timeline that was asked for is there",
+                 os.path.getsize(timeline) > 100)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("holdfastd")
@@ -438,7 +469,7 @@ def main():
     for test in (server_stops, server_stops_for_good, server_hangs, open_loop, server_pauses,
                  stopped_behind_its_plan, series, series_breaks_off, ends_in_its_warmup,
                  environment, storm, storm_without_room, mixed, ramp,
-                 hdr_histogram):
+                 hdr_histogram, drawings):
         server = Server(options.holdfastd, options.cores, options.scratch,
                         more=["--max-reservations", "1M", "--max-buyers", "1M"])
         try:

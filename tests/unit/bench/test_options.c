@@ -283,6 +283,12 @@ Test(options, those_that_contradict_each_other_are_refused)
     cr_expect_eq(parse("--timeline", "f", "--histograms", "f", NULL), OPTIONS_WRONG);
     cr_expect_not_null(strstr(error, "a file of its own"), "%s", error);
     cr_expect_eq(parse("--csv", "f", "--hgrm", "f", NULL), OPTIONS_WRONG);
+    cr_expect_eq(parse("--plot", "f", "--timeline", "f", NULL), OPTIONS_WRONG);
+    cr_expect_eq(parse("--plot", "f", "--runs", "2", NULL), OPTIONS_WRONG);
+    cr_expect_eq(parse("--plot", "f", "--interval", "1s", NULL), OPTIONS_RUN);
+    cr_expect_eq(
+        parse("--plot", "f", "--interval", "1s", "--ramp", "1:2:1", "--requests", "1", NULL),
+        OPTIONS_WRONG);
     cr_expect_eq(parse("--ramp", "1k:2k:1k", NULL), OPTIONS_WRONG);
     cr_expect_not_null(strstr(error, "how long"), "%s", error);
     cr_expect_eq(parse("--ramp", "1k:2k:1k", "--requests", "5", "--rate", "5", NULL),
