@@ -90,12 +90,15 @@ static bool open_session(struct verify *v, uint32_t core)
 static uint64_t last_deadline_ms(const struct workload *workload)
 {
     uint64_t last_ms = 0;
-    for (uint64_t i = 0; i < workload->ledger_count; i++) {
-        const struct ledger_entry *entry = &workload->ledger[i];
-        bool open = entry->fate == FATE_HELD || entry->fate == FATE_CONFIRMING ||
-                    entry->fate == FATE_CANCELLING;
-        if (open && entry->expires_ms > last_ms) {
-            last_ms = entry->expires_ms;
+    for (uint32_t core = 0; core < workload->stream_count; core++) {
+        const struct workload_stream *stream = &workload->streams[core];
+        for (uint64_t i = 0; i < stream->made; i++) {
+            const struct ledger_entry *entry = &workload->ledger[stream->first_index + i];
+            bool open = entry->fate == FATE_HELD || entry->fate == FATE_CONFIRMING ||
+                        entry->fate == FATE_CANCELLING;
+            if (open && entry->expires_ms > last_ms) {
+                last_ms = entry->expires_ms;
+            }
         }
     }
     return last_ms;

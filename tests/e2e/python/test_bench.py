@@ -338,7 +338,8 @@ def storm(checks, options, server):
 
 
 def storm_without_room(checks, options, server):
-    bench = Bench(options.bench, server, "--scenario", "storm", "--units", "1100k")
+    bench = Bench(options.bench, server, "--scenario", "storm", "--units", "1100k",
+                  "--hold-time", "10m")
     checks.equal("storm without room: exit code 2", bench.exit_code(), TROUBLE)
     checks.check("storm without room: it says what the server needs",
                  "--max-reservations" in bench.stderr(), bench.stderr())
