@@ -62,9 +62,7 @@ static const char *find_data(const char *arguments, size_t bytes)
             continue;
         }
         const char *behind = at + strlen(name);
-        if (*behind == '=') {
-            data = behind + 1;
-        } else if (*behind == 0 && behind + 1 < end) {
+        if (*behind == '=' || (*behind == 0 && behind + 1 < end)) {
             data = behind + 1;
         }
     }
@@ -94,7 +92,9 @@ static bool find_directory(struct data_disk *disk, uint64_t pid)
                 strerror(errno));
     }
     for (size_t i = 0; i + 1 < bytes; i++) {
-        arguments[i] = arguments[i] == 0 ? ' ' : arguments[i];
+        if (arguments[i] == 0) {
+            arguments[i] = ' ';
+        }
     }
     snprintf(disk->server_command, sizeof disk->server_command, "%.1023s", arguments);
     return disk->directory[0] != 0;
@@ -167,9 +167,12 @@ static void measure_flush(struct data_disk *disk, dev_t device)
         unknown(disk, "flush time: out of memory");
     } else {
         memset(block, 0, BLOCK_BYTES);
-        if (write_blocks(disk, fd, block, took_ns) && write_blocks(disk, fd, block, took_ns)) {
+        bool good = write_blocks(disk, fd, block, took_ns); /* the blocks are made */
+        good = good && write_blocks(disk, fd, block, took_ns);
+        if (good) {
             qsort(took_ns, DATA_DISK_FLUSHES, sizeof took_ns[0], by_size);
-            disk->flush_us = (double)took_ns[DATA_DISK_FLUSHES / 2] / 1e3;
+            uint64_t median_ns = took_ns[DATA_DISK_FLUSHES / 2];
+            disk->flush_us = (double)median_ns / 1e3;
         }
     }
     free(block);

@@ -59,7 +59,7 @@ void figures_median(struct figures *out, const struct figures *figures, uint32_t
 {
     hf_assert(runs >= 1 && runs <= BENCH_RUNS_MAX);
     for (uint32_t at = 0; at < FIGURES_COUNT; at++) {
-        double values[BENCH_RUNS_MAX];
+        double values[BENCH_RUNS_MAX] = {0};
         uint32_t count = 0;
         for (uint32_t run = 0; run < runs; run++) {
             double value = ((const double *)&figures[run])[at];

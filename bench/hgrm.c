@@ -13,7 +13,8 @@ enum { TICKS_PER_HALVING = 5 };
 
 static double share_of_line(int line)
 {
-    double left = exp2(-(line / TICKS_PER_HALVING)); /* above the last halving */
+    int halvings = line / TICKS_PER_HALVING;
+    double left = exp2(-halvings); /* above the last one */
     return 1 - left + left / 2 * (line % TICKS_PER_HALVING) / TICKS_PER_HALVING;
 }
 

@@ -14,8 +14,6 @@
 /* gnuplot reads script and data from a pipe and writes the drawing to its standard output, which is
  * the file: so no path stands in a script. */
 
-extern char **environ;
-
 __attribute__((format(printf, 2, 3))) static bool fail(struct plot *plot, const char *format, ...)
 {
     va_list arguments;
@@ -57,7 +55,7 @@ static bool wait_good(pid_t pid)
 static bool find_gnuplot(struct plot *plot)
 {
     int nothing_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    pid_t pid;
+    pid_t pid = -1;
     int error = nothing_fd >= 0 ? start(nothing_fd, nothing_fd, "--version", &pid) : errno;
     if (nothing_fd >= 0) {
         close(nothing_fd);
@@ -96,22 +94,24 @@ static void write_lines(FILE *script, const char *x, const int *columns, int cou
     fputc('\n', script);
 }
 
-/* A gnuplot whose script is written to `*script_out`. */
-static bool begin(struct plot *plot, FILE **script_out, pid_t *pid_out)
+/* Starts a gnuplot, and gives the file that its script is written to. NULL with trouble. */
+static FILE *begin(struct plot *plot, pid_t *pid_out)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) {
-        return fail(plot, "--plot: %s", strerror(errno));
+        fail(plot, "--plot: %s", strerror(errno));
+        return NULL;
     }
     int error = start(ends[0], plot->svg_fd, NULL, pid_out);
     close(ends[0]);
-    *script_out = error == 0 ? fdopen(ends[1], "w") : NULL;
-    if (*script_out == NULL) {
+    FILE *script = error == 0 ? fdopen(ends[1], "w") : NULL;
+    if (script == NULL) {
+        fail(plot, "--plot: %s", strerror(error != 0 ? error : errno));
         close(ends[1]);
-        return fail(plot, "--plot: %s", strerror(error != 0 ? error : errno));
+        return NULL;
     }
     signal(SIGPIPE, SIG_IGN); /* a gnuplot that ends early is told by its exit code */
-    return true;
+    return script;
 }
 
 static bool end(struct plot *plot, FILE *script, pid_t pid)
@@ -127,12 +127,12 @@ bool plot_ramp(struct plot *plot, const struct bench_options *options,
                const struct figures *medians, uint32_t rates)
 {
     static const int columns[] = {2, 4, 5, 7};
-    FILE *script;
-    pid_t pid;
+    pid_t pid = -1;
     if (plot->svg_fd < 0) {
         return true;
     }
-    if (!begin(plot, &script, &pid)) {
+    FILE *script = begin(plot, &pid);
+    if (script == NULL) {
         return false;
     }
     write_head(script, options, "clicks a second");
@@ -157,8 +157,7 @@ bool plot_ramp(struct plot *plot, const struct bench_options *options,
 bool plot_time(struct plot *plot, const struct bench_options *options)
 {
     static const int columns[] = {6, 7, 8, 9};
-    FILE *script;
-    pid_t pid;
+    pid_t pid = -1;
     char line[512];
     if (plot->svg_fd < 0) {
         return true;
@@ -168,7 +167,8 @@ bool plot_time(struct plot *plot, const struct bench_options *options)
     if (timeline == NULL) {
         return fail(plot, "--plot: cannot read '%.128s': %s", path, strerror(errno));
     }
-    bool good = begin(plot, &script, &pid);
+    FILE *script = begin(plot, &pid);
+    bool good = script != NULL;
     if (good) {
         write_head(script, options, "seconds since the run began");
         fputs("$data << END\n", script);
