@@ -13,8 +13,10 @@
 
 static struct test_directory directory;
 
+/* Also where whoever runs the tests ignores hanging up, as under nohup. */
 static void set_up(void)
 {
+    signal(SIGHUP, SIG_DFL);
     test_directory_make(&directory);
 }
 
