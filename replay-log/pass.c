@@ -84,20 +84,6 @@ static struct log_source source_of(const struct data *data, struct data_log *log
     };
 }
 
-/* Behind the last group; while a reader works, its `end` tells. */
-static struct log_position position_of(const struct log_end *end)
-{
-    return (struct log_position){
-        .segment_number = end->segment.segment_number,
-        .offset = end->offset,
-        .next_lsn = end->next_lsn,
-        .next_group_number = end->next_group_number,
-        .chain = end->chain,
-        .epoch = end->epoch,
-        .time_ms = end->time_ms,
-    };
-}
-
 /* Reads from the position on. Returns the number of groups that were handed out. */
 static uint64_t run_once(struct data *data, struct data_log *log, const struct pass *pass,
                          struct pass_end *result)
@@ -116,7 +102,7 @@ static uint64_t run_once(struct data *data, struct data_log *log, const struct p
     log_reader_begin(&reader, &source, take_group, &running, data->buffer, &result->end);
     while (log_reader_step(&reader)) {
         if (result->end.group_count > 0)
-            result->position = position_of(&result->end);
+            result->position = log_end_position(&result->end);
         result->is_stopped = is_enough(pass);
         if (result->is_stopped)
             break;

@@ -755,6 +755,20 @@ void log_read(const struct log_source *source, log_group_fn group, void *group_c
     }
 }
 
+struct log_position log_end_position(const struct log_end *end)
+{
+    hf_assert(end->status == LOG_GOOD || end->status == LOG_TORN_TAIL);
+    return (struct log_position){
+        .segment_number = end->segment.segment_number,
+        .offset = end->offset,
+        .next_lsn = end->next_lsn,
+        .next_group_number = end->next_group_number,
+        .chain = end->chain,
+        .epoch = end->epoch,
+        .time_ms = end->time_ms,
+    };
+}
+
 const char *log_status_text(enum log_status status)
 {
     switch (status) {

@@ -125,6 +125,10 @@ struct log_end {
     char reason[160];      /* one line, without file and offset; empty when GOOD */
 };
 
+/* The place at which a good log ends, or a torn one that was cleared; while a reader works, the one
+ * behind the last group. Something was handed out, or reading started at the very beginning. */
+struct log_position log_end_position(const struct log_end *end);
+
 /* A reading under way. The memory is the caller's, the fields are the reader's own. */
 struct log_reader {
     struct log_source source;

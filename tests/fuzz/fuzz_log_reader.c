@@ -11,7 +11,6 @@
  *   - No byte outside the files is asked for, and a step reads once and hands out one group at
  *     most. */
 
-#include "end_position.h"
 #include "log_judge.h"
 
 static _Alignas(8) uint8_t buffer[LOG_GROUP_BYTES_MAX];
@@ -144,7 +143,7 @@ static void check_healed(struct log_script *script, const struct log_end *end,
     hf_assert(healed.next_lsn == end->next_lsn && healed.chain == end->chain);
     hf_assert(healed.group_count == end->group_count && healed.epoch == end->epoch);
     hf_assert(healed.time_ms == end->time_ms);
-    const struct log_position position = end_position(&healed);
+    const struct log_position position = log_end_position(&healed);
     hf_assert(log_position_is_possible(&position));
 }
 

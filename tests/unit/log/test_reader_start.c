@@ -6,7 +6,6 @@
 
 #include "base/bytes.h"
 #include "base/checksum.h"
-#include "end_position.h"
 #include "random.h"
 
 #include <stdio.h>
@@ -145,7 +144,7 @@ Test(reader_start, the_end_of_a_reading_is_where_the_next_one_starts)
         reading_add_group(&reading, 1 + group);
         cr_assert_eq(read_from(&at), 1 + group);
         cr_assert_eq(end->status, LOG_GOOD, "%s", end->reason);
-        at = end_position(end);
+        at = log_end_position(end);
         const struct log_position expected = log_builder_position(builder);
         cr_assert_eq(memcmp(&at, &expected, sizeof at), 0);
     }
@@ -188,7 +187,7 @@ Test(reader_start, a_log_without_a_segment_starts_at_the_beginning)
     source.start = &start;
     cr_expect_eq(reading_read(&reading, &source), 0);
     cr_expect_eq(end->status, LOG_GOOD);
-    const struct log_position at = end_position(end);
+    const struct log_position at = log_end_position(end);
     cr_expect_eq(memcmp(&at, &start, sizeof at), 0);
 }
 
@@ -201,7 +200,7 @@ Test(reader_start, a_torn_tail_right_behind_the_position_is_one)
     cr_expect_eq(end->status, LOG_TORN_TAIL);
     cr_expect_eq(end->segment_index, 2);
     cr_expect_eq(end->offset, start.offset);
-    const struct log_position at = end_position(end);
+    const struct log_position at = log_end_position(end);
     cr_expect_eq(memcmp(&at, &start, sizeof at), 0);
 }
 
