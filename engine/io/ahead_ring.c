@@ -28,7 +28,7 @@ struct chunk {
 struct io_ahead {
     struct io *io;
     struct io_uring ring;
-    int fd;               /* that the queue is for; -1: none */
+    int fd;               /* that the queue is for */
     uint64_t next_offset; /* behind the last chunk */
     uint32_t first, count;
     struct chunk chunks[CHUNK_COUNT];
@@ -41,7 +41,6 @@ struct io_ahead *io_ahead_create(struct io *io)
     if (ahead == NULL)
         return NULL;
     ahead->io = io;
-    ahead->fd = -1;
     for (uint32_t i = 0; i < CHUNK_COUNT; i++)
         ahead->chunks[i].memory = ahead->memory[i];
     if (io_uring_queue_init(CHUNK_COUNT, &ahead->ring, 0) != 0) {
@@ -106,7 +105,6 @@ void io_ahead_stop(struct io_ahead *ahead)
     for (uint32_t i = 0; i < ahead->count; i++)
         wait_for(ahead, chunk_at(ahead, i));
     ahead->count = 0;
-    ahead->fd = -1;
 }
 
 void io_ahead_destroy(struct io_ahead **ahead_inout)
@@ -161,7 +159,6 @@ int io_ahead_read(struct io_ahead *ahead, int fd, void *buffer, size_t bytes, ui
     }
     if (done == bytes)
         return 0;
-    ahead->fd = fd;
     ahead->next_offset = offset + bytes;
     go_ahead(ahead, end);
     return io_file_read_now(ahead->io, fd, (uint8_t *)buffer + done, bytes - done, offset + done);

@@ -85,6 +85,7 @@ static int keep_copy(struct log_files *files, uint32_t file_index, uint64_t offs
 
 static int clear(struct log_files *files, uint32_t file_index, uint64_t offset, uint64_t end)
 {
+    log_files_close_file(files); /* nothing is read ahead of what changes now */
     int fd = log_files_open_file(files, files->segments[file_index].name, 0);
     if (fd < 0)
         return fd;

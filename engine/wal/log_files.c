@@ -180,7 +180,7 @@ struct log_files *log_files_open(const struct data_directory *directory, struct 
     return files;
 }
 
-static void close_file(struct log_files *files)
+void log_files_close_file(struct log_files *files)
 {
     if (files->ahead != NULL)
         io_ahead_stop(files->ahead);
@@ -195,7 +195,7 @@ void log_files_close(struct log_files **files_inout)
     *files_inout = NULL;
     if (files == NULL)
         return;
-    close_file(files);
+    log_files_close_file(files);
     io_ahead_destroy(&files->ahead);
     memory_unmap(files->buffer, LOG_GROUP_BYTES_MAX);
     free(files->log_segments);
@@ -225,7 +225,7 @@ static enum data_directory_status fail_snapshot(struct log_files *files, const c
 
 static enum data_directory_status open_snapshot(struct log_files *files)
 {
-    close_file(files);
+    log_files_close_file(files);
     int fd = io_file_open_now(files->io, files->snapshot_path, IO_FILE_READ);
     if (fd < 0)
         return fail_snapshot(files, "open this file", fd);
@@ -376,7 +376,7 @@ static enum data_directory_status read_position(struct log_files *files, uint64_
     enum data_directory_status status = log_files_begin_snapshot(files, lsn);
     if (status == DATA_DIRECTORY_OK)
         status = log_files_read_snapshot(files, &piece, &reader);
-    close_file(files);
+    log_files_close_file(files);
     if (status == DATA_DIRECTORY_OK)
         *position_out = reader->header.position;
     return status;
@@ -451,7 +451,7 @@ int log_files_read_segment(void *context, uint32_t segment_index, uint64_t offse
     struct log_files *files = context;
     if (files->fd < 0 || files->fd_index != segment_index) {
         const struct segment_file *segment = &files->segments[segment_index];
-        close_file(files);
+        log_files_close_file(files);
         files->fd = log_files_open_file(files, segment->name, read_flags(segment));
         if (files->fd < 0)
             return files->fd;
@@ -469,7 +469,7 @@ enum data_directory_status log_files_begin_log(struct log_files *files,
                                                const struct log_position *start, log_group_fn group,
                                                void *group_context)
 {
-    close_file(files);
+    log_files_close_file(files);
     free(files->log_segments);
     files->log_segments = calloc(files->segment_count + 1u, sizeof *files->log_segments);
     if (files->log_segments == NULL)
@@ -528,7 +528,9 @@ enum data_directory_status log_files_end_log(struct log_files *files, struct log
         status = refuse(files, end_out);
     if (status == DATA_DIRECTORY_OK)
         status = healing_sync_end(files, end_out);
-    close_file(files);
+    log_files_close_file(files);
+    /* There may be many logs, which are read one after the other. */
+    io_ahead_destroy(&files->ahead);
     memory_forget(files->buffer, LOG_GROUP_BYTES_MAX);
     if (status == DATA_DIRECTORY_OK) {
         end_out->status = LOG_GOOD;

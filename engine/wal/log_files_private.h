@@ -53,6 +53,9 @@ enum data_directory_status log_files_fail(struct log_files *files, const char *n
 /* Opens a file of the folder. */
 int log_files_open_file(struct log_files *files, const char *name, uint32_t flags);
 
+/* Closes the one that was read last, if there is one, and forgets what was read ahead of it. */
+void log_files_close_file(struct log_files *files);
+
 /* Reads exactly so many bytes of a segment, around the page cache where it can be done. */
 int log_files_read_segment(void *context, uint32_t segment_index, uint64_t offset, void *buffer,
                            uint32_t bytes);

@@ -637,29 +637,3 @@ void io_random(struct io *io, void *buffer, size_t bytes)
         ((uint8_t *)buffer)[i] = (uint8_t)disk.random_state;
     }
 }
-
-/* ---- reading ahead: refused, which is as good ---- */
-
-struct io_ahead *io_ahead_create(struct io *io)
-{
-    (void)io;
-    return NULL;
-}
-
-int io_ahead_read(struct io_ahead *ahead, int fd, void *buffer, size_t bytes, uint64_t offset,
-                  uint64_t end)
-{
-    (void)ahead, (void)fd, (void)buffer, (void)bytes, (void)offset, (void)end;
-    hf_assert(false);
-}
-
-void io_ahead_stop(struct io_ahead *ahead)
-{
-    (void)ahead;
-    hf_assert(false);
-}
-
-void io_ahead_destroy(struct io_ahead **ahead)
-{
-    hf_assert(*ahead == NULL);
-}
