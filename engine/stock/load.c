@@ -193,14 +193,10 @@ static void add_index_lines(const struct stock *stock, const struct loaded *load
 
 static void add_slots(const struct stock *stock, struct loaded *loaded, struct touch_list *list)
 {
-    loaded->item_slot = index_candidate(&stock->item_index, loaded->item_hash);
-    if (loaded->item_slot != INDEX_SLOT_NONE)
-        touch_add(list, item_at(stock, loaded->item_slot));
-    if (!loaded->has_buyer)
-        return;
-    loaded->buyer_slot = index_candidate(&stock->buyer_index, loaded->buyer_hash);
-    if (loaded->buyer_slot != INDEX_SLOT_NONE)
-        touch_add(list, buyer_at(stock, loaded->buyer_slot));
+    loaded->item_slot = touch_add_slot(list, &stock->item_index, loaded->item_hash, &stock->items);
+    if (loaded->has_buyer)
+        loaded->buyer_slot =
+            touch_add_slot(list, &stock->buyer_index, loaded->buyer_hash, &stock->buyers);
 }
 
 static void touch_batch(const struct stock *stock, struct loaded *batch, uint32_t count)

@@ -87,23 +87,15 @@ static void hash_row(const struct stock *stock, struct stock_request *row, struc
     touch_add(list, index_line(&stock->reservation_index, row->reservation_hash));
 }
 
-static void add_item(const struct stock *stock, const struct stock_request *row,
-                     struct touch_list *list)
+/* The item; and the reservation, which a new hold finds only if the request is a repeated one. */
+static void add_slots(const struct stock *stock, const struct stock_request *row,
+                      struct touch_list *list)
 {
-    uint32_t slot = index_candidate(&stock->item_index, row->item_hash);
+    (void)touch_add_slot(list, &stock->item_index, row->item_hash, &stock->items);
+    uint32_t slot = touch_add_slot(list, &stock->reservation_index, row->reservation_hash,
+                                   &stock->reservations);
     if (slot != INDEX_SLOT_NONE)
-        touch_add(list, item_at(stock, slot));
-}
-
-/* A new hold's id is known already only if the request is a repeated one. */
-static void add_reservation(const struct stock *stock, const struct stock_request *row,
-                            struct touch_list *list)
-{
-    uint32_t slot = index_candidate(&stock->reservation_index, row->reservation_hash);
-    if (slot == INDEX_SLOT_NONE)
-        return;
-    touch_add(list, reservation_at(stock, slot));
-    timer_prefetch(stock->timer, slot);
+        timer_prefetch(stock->timer, slot);
 }
 
 /* A new hold looks at its buyer, unless the item is sold out. */
@@ -136,10 +128,8 @@ void stock_prepare(const struct stock *stock, struct stock_request *rows, uint32
     for (uint32_t i = 0; i < row_count; i++)
         hash_row(stock, &rows[i], &list);
     touch_all(&list);
-    for (uint32_t i = 0; i < row_count; i++) {
-        add_item(stock, &rows[i], &list);
-        add_reservation(stock, &rows[i], &list);
-    }
+    for (uint32_t i = 0; i < row_count; i++)
+        add_slots(stock, &rows[i], &list);
     touch_all(&list);
     for (uint32_t i = 0; i < row_count; i++) {
         if (rows[i].op == STOCK_OP_RESERVE)

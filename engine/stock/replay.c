@@ -79,42 +79,19 @@ static void add_index_lines(const struct stock *stock, const struct read_record 
         touch_add(list, index_line(&stock->buyer_index, record->buyer_hash));
 }
 
-static void add_item(const struct stock *stock, const struct read_record *read,
-                     struct touch_list *list)
-{
-    uint32_t slot = index_candidate(&stock->item_index, read->item_hash);
-    if (slot != INDEX_SLOT_NONE)
-        touch_add(list, item_at(stock, slot));
-}
-
-static void add_buyer(const struct stock *stock, const struct read_record *read,
-                      struct touch_list *list)
-{
-    uint32_t slot = index_candidate(&stock->buyer_index, read->record.buyer_hash);
-    if (slot != INDEX_SLOT_NONE)
-        touch_add(list, buyer_at(stock, slot));
-}
-
-static void add_reservation(const struct stock *stock, struct read_record *read,
-                            struct touch_list *list)
-{
-    uint32_t slot = index_candidate(&stock->reservation_index, read->record.reservation_hash);
-    if (slot == INDEX_SLOT_NONE)
-        return;
-    read->reservation_slot = slot;
-    touch_add(list, reservation_at(stock, slot));
-    timer_prefetch(stock->timer, slot);
-}
-
 static void add_slots(const struct stock *stock, struct read_record *read, struct touch_list *list)
 {
     const struct stock_record *record = &read->record;
     read->reservation_slot = INDEX_SLOT_NONE;
-    add_item(stock, read, list);
+    (void)touch_add_slot(list, &stock->item_index, read->item_hash, &stock->items);
     if (is_held_by_buyer(record))
-        add_buyer(stock, read, list);
-    else if (!stock_record_is_of_item(record) && record->type != STOCK_RECORD_HELD)
-        add_reservation(stock, read, list);
+        (void)touch_add_slot(list, &stock->buyer_index, record->buyer_hash, &stock->buyers);
+    if (stock_record_is_of_item(record) || record->type == STOCK_RECORD_HELD)
+        return;
+    read->reservation_slot = touch_add_slot(list, &stock->reservation_index,
+                                            record->reservation_hash, &stock->reservations);
+    if (read->reservation_slot != INDEX_SLOT_NONE)
+        timer_prefetch(stock->timer, read->reservation_slot);
 }
 
 /* A hold ends without a sale, and so its buyer may go. */

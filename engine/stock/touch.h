@@ -5,6 +5,9 @@
  * as many lines at once as it can, and for their addresses to be translated; of as many that are
  * asked for by prefetching it leaves some out. */
 
+#include "stock/index.h"
+#include "stock/slab.h"
+
 #include "base/assert.h"
 
 #include <stdint.h>
@@ -20,6 +23,16 @@ static inline void touch_add(struct touch_list *list, const void *memory)
 {
     hf_assert(list->count < TOUCH_MAX);
     list->memory[list->count++] = memory;
+}
+
+/* Adds the slot that most likely has the key. Returns it, or INDEX_SLOT_NONE. */
+static inline uint32_t touch_add_slot(struct touch_list *list, const struct index *index,
+                                      uint64_t hash, const struct slab *slab)
+{
+    uint32_t slot = index_candidate(index, hash);
+    if (slot != INDEX_SLOT_NONE)
+        touch_add(list, slab_at(slab, slot));
+    return slot;
 }
 
 /* Reads all, and empties the list. */
