@@ -422,50 +422,6 @@ static void start_threads(struct server *server, uint32_t core_count, struct cor
     }
 }
 
-/* ---- memory ahead of its use ---- */
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-/* Runs beside the cores and gives way to them: where there is no other processor, memory is taken
- * while they have nothing to do. */
-struct toucher {
-    struct server *server;
-    uint64_t bytes_per_core;
-    atomic_bool is_stopping;
-    pthread_t thread;
-    bool is_started;
-};
-
-static void *touch_ahead(void *context)
-{
-    struct toucher *toucher = context;
-    uint64_t began_ms = now_ms();
-    (void)setpriority(PRIO_PROCESS, 0, 19); /* of this thread alone, on Linux */
-    uint64_t bytes =
-        server_touch_ahead(toucher->server, toucher->bytes_per_core, &toucher->is_stopping);
-    diag(DIAG_INFO, "%llu MiB of memory taken ahead in %llu ms", (unsigned long long)(bytes / MIB),
-         (unsigned long long)(now_ms() - began_ms));
-    return NULL;
-}
-
-/* Without the thread, memory is taken as it is used. */
-static void start_toucher(struct toucher *toucher)
-{
-    toucher->is_started = toucher->bytes_per_core > 0 &&
-                          pthread_create(&toucher->thread, NULL, touch_ahead, toucher) == 0;
-}
-
-static void join_toucher(struct toucher *toucher)
-{
-    if (toucher->is_started)
-        pthread_join(toucher->thread, NULL);
-}
-
 /* ---- signals ---- */
 
 /* A stop while loading: nothing was served, and the next start finds what this one found. */
@@ -498,6 +454,13 @@ static void wait_for_stop(const sigset_t *signals)
 }
 
 /* ---- the life of the server ---- */
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
 
 /* As many descriptors as the connections may need, as far as the system lets us. */
 static void raise_descriptor_limit(void)
@@ -536,6 +499,41 @@ static void say_ready(const struct options *options, const struct server_totals 
         diag(DIAG_WARNING, "durability off: everything is lost when this process ends");
     printf("holdfastd ready on %s:%u\n", options->host, (unsigned)port);
     fflush(stdout);
+}
+
+/* Runs beside the cores and gives way to them: where there is no other processor, memory is taken
+ * while they have nothing to do. */
+struct toucher {
+    struct server *server;
+    uint64_t bytes_per_core;
+    atomic_bool is_stopping;
+    pthread_t thread;
+    bool is_started;
+};
+
+static void *touch_ahead(void *context)
+{
+    struct toucher *toucher = context;
+    uint64_t began_ms = now_ms();
+    (void)setpriority(PRIO_PROCESS, 0, 19); /* of this thread alone, on Linux */
+    uint64_t bytes =
+        server_touch_ahead(toucher->server, toucher->bytes_per_core, &toucher->is_stopping);
+    diag(DIAG_INFO, "%llu MiB of memory taken ahead in %llu ms", (unsigned long long)(bytes / MIB),
+         (unsigned long long)(now_ms() - began_ms));
+    return NULL;
+}
+
+/* Without the thread, memory is taken as it is used. */
+static void start_toucher(struct toucher *toucher)
+{
+    toucher->is_started = toucher->bytes_per_core > 0 &&
+                          pthread_create(&toucher->thread, NULL, touch_ahead, toucher) == 0;
+}
+
+static void join_toucher(struct toucher *toucher)
+{
+    if (toucher->is_started)
+        pthread_join(toucher->thread, NULL);
 }
 
 int main(int argc, char **argv)

@@ -95,17 +95,21 @@ static struct refusal refusal_of(hf_result result)
     return (struct refusal){.command = COMMAND_SNAPSHOT, .result = result};
 }
 
+static void tell_core_failure(const hf_core_snapshot *snapshot)
+{
+    const struct refusal refusal = refusal_of(snapshot->result);
+    char text[REFUSAL_TEXT_BYTES];
+    refusal_format(&refusal, text);
+    fprintf(stderr, "holdfast: core %u: %s\n", snapshot->core,
+            snapshot->outcome == HF_REFUSED ? text : hf_error_text(snapshot->error));
+}
+
 /* A core at a time, where there are several that have an answer of their own. */
 static int tell_failures(hf_client *client, const hf_snapshot_reply *reply)
 {
     for (uint32_t i = 0; i < reply->core_count && reply->core_count > 1; i++) {
-        const hf_core_snapshot *snapshot = &reply->cores[i];
-        const struct refusal refusal = refusal_of(snapshot->result);
-        char text[REFUSAL_TEXT_BYTES];
-        refusal_format(&refusal, text);
-        if (snapshot->outcome != HF_APPLIED)
-            fprintf(stderr, "holdfast: core %u: %s\n", snapshot->core,
-                    snapshot->outcome == HF_REFUSED ? text : hf_error_text(snapshot->error));
+        if (reply->cores[i].outcome != HF_APPLIED)
+            tell_core_failure(&reply->cores[i]);
     }
     const struct refusal refusal = refusal_of(reply->result);
     if (reply->outcome == HF_REFUSED)
