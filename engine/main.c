@@ -124,7 +124,7 @@ static const struct {
                         KIND_TEXT, 0, 0, NULL},
     [OPTION_TOUCH_AHEAD] = {"touch-ahead", "SIZE",
                             "memory of each core's tables to take from the system once it serves, "
-                            "before it is needed",
+                            "before it is needed; 0: none",
                             KIND_BYTES, 0, 1ull << 44, "64MiB"},
     [OPTION_HELP] = {"help", NULL, "this text", KIND_FLAG, 0, 0, NULL},
     [OPTION_VERSION] = {"version", NULL, "the version", KIND_FLAG, 0, 0, NULL},
