@@ -13,10 +13,13 @@
 
 static struct test_directory directory;
 
-/* Also where whoever runs the tests ignores hanging up, as under nohup. */
+/* Whoever runs the tests may ignore signals: hanging up under nohup, the interrupt where a shell
+ * runs them in the background. */
 static void set_up(void)
 {
     signal(SIGHUP, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
     test_directory_make(&directory);
 }
 
