@@ -114,12 +114,14 @@ static uint64_t run_once(struct data *data, struct data_log *log, const struct p
     return group_count;
 }
 
-static bool has_segment(const struct data_log *log, uint64_t number)
+/* Is the file there that reading from this position begins with? */
+static bool has_segment_of(const struct data_log *log, const struct log_position *position)
 {
+    const uint64_t number = position->segment_number == 0 ? 1 : position->segment_number;
     for (uint32_t i = 0; i < log->segment_count; i++)
         if (log_segment_file_number(log->segments[i].name) == number)
             return true;
-    return number == 0;
+    return false;
 }
 
 static bool is_settled(const struct pass_end *result)
@@ -133,9 +135,9 @@ static bool run_again(struct data *data, struct data_log *log, const struct pass
                       struct pass_end *result)
 {
     const struct log_end before = result->end;
-    const bool was_there = has_segment(log, result->position.segment_number);
+    const bool was_there = has_segment_of(log, &result->position);
     data_list(data, log);
-    if (was_there && !has_segment(log, result->position.segment_number)) {
+    if (was_there && !has_segment_of(log, &result->position)) {
         end_gone(result);
         return true;
     }
