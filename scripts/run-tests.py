@@ -27,6 +27,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SKIPPED = 77
 TIMEOUT_S = 600  # of a test that sets none
+FAILURE_LINES = 80  # of a failed test's output, from its end
 
 # Preset, and which of its tests to run: all, or those with a label.
 RUNS = (("release", None), ("sanitize", None), ("tsan", "threads"))
@@ -56,7 +57,8 @@ class Test:
 
 
 class Result:
-    def __init__(self, passed=0, failed=0, skipped=0, reason="", output=""):
+    def __init__(self, passed=0, failed=0, skipped=0, reason="", output="", name=""):
+        self.name = name
         self.passed = passed
         self.failed = failed
         self.skipped = skipped
@@ -258,7 +260,7 @@ class Progress:
             if result.failed or result.skipped:
                 print(f"    {result.reason}", flush=True)
             if result.failed:
-                print("\n".join("    | " + text for text in result.output.splitlines()[-80:]),
+                print("\n".join("    | " + text for text in result.output.splitlines()[-FAILURE_LINES:]),
                       flush=True)
 
     def end(self):
@@ -273,6 +275,7 @@ def run_all(tests):
     def run_one(test):
         begin = time.monotonic()
         result = run(test)
+        result.name = f"{test.preset} {test.name}"
         progress.note(test, result, time.monotonic() - begin)
         return result
 
@@ -314,6 +317,14 @@ def tests_of(preset, label, arguments):
             and (not arguments.match or re.search(arguments.match, test.name))]
 
 
+def print_failures(results):
+    """The failures once more, where whoever sees only the end of a long output finds them."""
+    for result in results:
+        if result.failed:
+            print(f"FAIL {result.name}: {result.reason}")
+            print("\n".join("    | " + text for text in result.output.splitlines()[-FAILURE_LINES:]))
+
+
 def main():
     arguments = parse_arguments()
     begin = time.monotonic()
@@ -322,8 +333,12 @@ def main():
         if arguments.preset and preset not in arguments.preset:
             continue
         tests = tests_of(preset, label, arguments)
-        results += [Result(failed=1)] if tests is None else run_all(tests)
+        if tests is None:
+            results.append(Result(failed=1, reason="could not be built, see above", name=preset))
+        else:
+            results += run_all(tests)
 
+    print_failures(results)
     passed = sum(result.passed for result in results)
     failed = sum(result.failed for result in results)
     skipped = sum(result.skipped for result in results)

@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 """scripts/run-tests.py and tests that do not end: a program that is out of time ends with everything that
 it has started, also what has a process group of its own and keeps the output open, as Criterion's
-workers do; and what it printed is there.
+workers do; and what it printed is there. And what has failed is told once more at the end, by name.
 """
+import contextlib
 import importlib.util
+import io
 import os
 import sys
 import tempfile
@@ -53,6 +55,16 @@ def execute(runner, script, timeout_s):
     return exit_code, int(output) if output.strip().isdigit() else 0
 
 
+def failures_told(runner):
+    """What the end of a run says of one test that passed and of one that failed."""
+    results = [runner.Result(passed=3, name="release unit_a", output="fine"),
+               runner.Result(failed=1, name="sanitize unit_b", reason="exit code 3", output="first\nlast")]
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        runner.print_failures(results)
+    return text.getvalue()
+
+
 def main():
     sys.dont_write_bytecode = True
     runner = run_tests()
@@ -63,6 +75,8 @@ def main():
         while is_alive(left) and time.monotonic() < deadline:
             time.sleep(0.01)
         check(not is_alive(left), f"a program that {name} leaves nothing behind")
+    told = failures_told(runner)
+    check(told == "FAIL sanitize unit_b: exit code 3\n    | first\n    | last\n", f"failures: {told!r}")
     print(f"2 programs, {len(faults)} faults")
     return len(faults) > 0
 
