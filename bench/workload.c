@@ -65,11 +65,13 @@ static bool find_items(struct workload_stream *stream, const struct bench_items 
     if (stream->item_indexes == NULL) {
         return false;
     }
+    uint32_t count = 0;
     for (uint32_t i = 0; i < items->count; i++) {
         if (items->items[i].core == core) {
-            stream->item_indexes[stream->item_count++] = i;
+            stream->item_indexes[count++] = i;
         }
     }
+    stream->item_count = count;
     return true;
 }
 

@@ -178,11 +178,11 @@ struct flight {
 enum connection_state {
     CONNECTION_UNUSED,     /* the server has no such core */
     CONNECTION_PAUSED,     /* until the timer, then the next attempt */
-    CONNECTION_CONNECTING, /* the next three give up at the timer */
+    CONNECTION_CONNECTING, /* this and the next give up at the timer */
     CONNECTION_GREETING,
     CONNECTION_DRAINING, /* the server is going away: wait for answers, send nothing new */
-    CONNECTION_READY,
-    CONNECTION_LOADING, /* the server is: hold back what it can't do yet, until the timer */
+    CONNECTION_READY,    /* with a timer: others wait for its frames; was it silent for too long? */
+    CONNECTION_LOADING,  /* the server is: hold back what it can't do yet, until the timer */
 };
 
 struct connection {
@@ -318,6 +318,11 @@ void connection_flush(struct connection *connection);
 
 /* A call in flight passed its deadline: closes a connection that was silent for too long. */
 void connection_check_silence(struct connection *connection, const struct flight *flight);
+
+/* Frames are awaited here whose place others wait for. Those whose calls have all passed their
+ * deadlines would keep it for as long as the server is silent, so the connection looks itself when
+ * it was silent for too long. */
+void connection_watch_silence(struct connection *connection);
 
 /* Should calls for this connection be answered with its failure at once? */
 bool connection_is_hopeless(const struct connection *connection);

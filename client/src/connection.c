@@ -271,13 +271,40 @@ static void lose(struct connection *connection, enum afterlife afterlife, const 
     pause_connection(connection);
 }
 
-void connection_check_silence(struct connection *connection, const struct flight *flight)
+/* When a connection that has said nothing since is given up. */
+static uint64_t silence_ends_ms(const struct connection *connection, const struct flight *flight)
 {
     uint64_t since_ms =
         flight->sent_ms > connection->heard_ms ? flight->sent_ms : connection->heard_ms;
-    if (connection->fd >= 0 &&
-        connection->client->now_ms - since_ms >= (uint64_t)CONNECTION_SILENCE_MS_MAX)
+    return since_ms + (uint64_t)CONNECTION_SILENCE_MS_MAX;
+}
+
+void connection_check_silence(struct connection *connection, const struct flight *flight)
+{
+    if (connection->fd >= 0 && connection->client->now_ms >= silence_ends_ms(connection, flight))
         lose(connection, AFTERLIFE_POSSIBLE, "no answer");
+}
+
+static const struct flight *oldest_flight(const struct connection *connection)
+{
+    return list_is_empty(&connection->flights)
+               ? NULL
+               : list_entry(connection->flights.next, const struct flight, link);
+}
+
+void connection_watch_silence(struct connection *connection)
+{
+    const struct flight *oldest = oldest_flight(connection);
+    if (connection->state == CONNECTION_READY && oldest)
+        connection->timer_ms = silence_ends_ms(connection, oldest);
+}
+
+static void on_silence_timer(struct connection *connection)
+{
+    const struct flight *oldest = oldest_flight(connection);
+    connection->timer_ms = UINT64_MAX;
+    if (oldest)
+        connection_check_silence(connection, oldest);
 }
 
 void connection_on_timer(struct connection *connection)
@@ -296,9 +323,11 @@ void connection_on_timer(struct connection *connection)
         connection->state = CONNECTION_READY; /* and asks again, with all that waits */
         connection->timer_ms = UINT64_MAX;
         break;
+    case CONNECTION_READY:
+        on_silence_timer(connection);
+        break;
     case CONNECTION_UNUSED:
     case CONNECTION_DRAINING:
-    case CONNECTION_READY:
         break; /* they have no timer */
     }
 }

@@ -354,6 +354,13 @@ static struct flight *take_flight(struct connection *connection)
     return flight;
 }
 
+/* All are in the air, on this connection or on others. */
+static void wait_for_flight(hf_client *client)
+{
+    for (uint32_t core = 0; core < HF_CORE_COUNT_MAX; core++)
+        connection_watch_silence(&client->connections[core]);
+}
+
 static struct call *board(struct flight *flight, struct list *queue)
 {
     struct call *call = list_entry(list_pop_head(queue), struct call, link);
@@ -396,8 +403,10 @@ void encode_queued(struct connection *connection)
         struct list *queue = &connection->queues[i];
         while (!list_is_empty(queue) && has_room(connection, i)) {
             struct frame_writer writer = {connection, take_flight(connection)};
-            if (!writer.flight)
+            if (!writer.flight) {
+                wait_for_flight(connection->client);
                 return;
+            }
             if (i < CALL_ROW_OP_COUNT)
                 encode_rows(&writer, (enum call_op)i, queue);
             else

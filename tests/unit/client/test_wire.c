@@ -445,6 +445,30 @@ Test(wire, full_client_refuses_asynchronous_calls_and_lets_synchronous_ones_wait
     fake_destroy(server);
 }
 
+/* One frame for each call, all that there may be. Who waits for a place can't wait for these. */
+Test(wire, client_goes_on_when_all_its_frames_stay_unanswered)
+{
+    struct fake_server *server = start_server(2);
+    hf_options options = default_options(server);
+    options.in_flight_max = 2;
+    hf_client *client = open_with(&options);
+    fake_set_mode(server, FAKE_SILENT, UINT32_MAX);
+    struct tally tally = {0};
+    for (uint32_t i = 0; i < 2; i++) {
+        hf_reserve_request request = reserve_request(i + 1);
+        request.deadline_ms = SHORT_MS;
+        cr_assert_eq(hf_reserve_async(client, &request, count_reply, &tally), HF_ERROR_NONE);
+        fake_wait_for_rows(server, i + 1);
+    }
+    cr_expect_eq(hf_drain(client, LONG_MS), HF_ERROR_NONE);
+    cr_expect_eq(tally.by_outcome[HF_UNKNOWN], 2);
+    fake_set_mode(server, FAKE_ANSWER, 0);
+    for (uint64_t number = 3; number < 20; number++) /* of both cores */
+        cr_expect_eq(reserve(client, number, 0).outcome, HF_APPLIED);
+    hf_close(client);
+    fake_destroy(server);
+}
+
 Test(wire, drain_tells_when_it_ran_out_of_time)
 {
     struct fake_server *server = start_server(1);
