@@ -1,14 +1,61 @@
 #ifndef HF_CORE_COLUMNS_H
 #define HF_CORE_COLUMNS_H
-/* Scratch of one core for the columns of a frame: where its rows go, and its reply before it is
- * encoded. */
+/* Rows on the wire: from a frame's columns to rows, and from replies to the columns of a frame. */
 
+#include "core/job.h"
 #include "holdfast/v1/reservation.pb-c.h"
 #include "proto/frame.h"
+#include "proto/message.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
+/* ---- requests ---- */
+
+struct column_u64 {
+    const uint64_t *values;
+    size_t count;
+};
+
+struct column_u32 {
+    const uint32_t *values;
+    size_t count;
+};
+
+/* What any of the requests can hold, in either form. Points into the decoded message. */
+struct request_columns {
+    uint32_t row_count;
+    struct column_u64 item_id;
+    struct column_u64 id_high;
+    struct column_u64 id_low;
+    struct column_u64 buyer_id;
+    struct column_u64 hold_ms;
+    struct column_u64 user_data;
+    struct column_u64 expires_ms;
+    struct column_u32 quantity;
+    uint8_t op;
+};
+
+enum columns_status {
+    COLUMNS_OK,
+    COLUMNS_BAD_BODY, /* not the message that the frame's type says */
+    COLUMNS_TOO_MANY_ROWS,
+    COLUMNS_BAD_LENGTH, /* no rows, or a column that is neither row_count, one nor none long */
+};
+
+/* Decodes the body of a frame of rows, FRAME_RESERVE to FRAME_GET_BATCH. `columns_out` is set with
+ * COLUMNS_OK, and valid until the arena's next message. */
+enum columns_status columns_decode(struct message_arena *arena, uint8_t frame_type,
+                                   const uint8_t *body, uint32_t body_bytes, uint32_t row_count_max,
+                                   struct request_columns *columns_out);
+
+/* Writes `row_count` requests to `rows`. */
+void columns_to_rows(const struct request_columns *columns, union job_row *rows);
+
+/* ---- replies ---- */
+
+/* Scratch of one core for the columns of a frame: where its rows go, and its reply before it is
+ * encoded. */
 struct reply_columns {
     uint8_t routes[FRAME_ROW_COUNT_MAX];
     Holdfast__V1__Result result[FRAME_ROW_COUNT_MAX];
@@ -41,5 +88,13 @@ static inline size_t columns_length_u32(const uint32_t *values, uint32_t row_cou
             return row_count;
     return values[0] != 0;
 }
+
+/* How long the frame of this job's reply can get. */
+uint32_t columns_reply_bytes_max(const struct job *job);
+
+/* Writes the frame that answers the job, whose replies stand in `rows`, and returns its length.
+ * `frame` has room for columns_reply_bytes_max(). */
+uint32_t columns_encode_reply(struct reply_columns *scratch, const struct job *job,
+                              const union job_row *rows, uint8_t *frame);
 
 #endif
