@@ -1,0 +1,224 @@
+"""What the scripts below bench/ have in common: servers on a CPU of their own, loads on another, the
+device's flush, the programs of bench/micro, and figures of several runs.
+
+`options` are those of parser(), checked by check()."""
+
+import argparse
+import json
+import mmap
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SERVER_CPU, LOAD_CPU = "0", "1"
+TABLE = "12M"  # reservations, and buyers: more than a run makes
+REQUESTS_MAX = 11_000_000  # of a run
+READY_SECONDS = 120
+MILLION = 1_000_000
+
+# The loads that targets and limits are about: connections, frames in flight on each, rows of a frame.
+LOADS = {
+    "batch": (16, 4, 256),
+    "pipelined": (50, 16, 1),
+    "unpipelined": (50, 1, 1),
+}
+
+
+def load_name(connections, pipeline, batch):
+    frames = "single frames" if batch == 1 else f"frames of {batch} rows"
+    return f"{connections} x {pipeline} {frames}"
+
+
+def fail(text):
+    print(f"run: {text}", file=sys.stderr)
+    sys.exit(2)
+
+
+# ---- options ----
+
+def parser(description, runs):
+    made = argparse.ArgumentParser(description=description,
+                                   formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--build", default=os.path.join(ROOT, "build", "release"))
+    made.add_argument("--runs", type=int, default=runs, help="the median is told (%(default)s)")
+    made.add_argument("--scratch", default=os.path.join(ROOT, "build"),
+                      help="where data directories are made")
+    made.add_argument("--json", action="store_true")
+    return made
+
+
+def check(options, programs):
+    """Ends the script when something is missing that it needs."""
+    options.bin = os.path.join(os.path.abspath(options.build), "bin")
+    for name in programs:
+        if not os.path.exists(os.path.join(options.bin, name)):
+            fail(f"{options.bin}/{name} is not built: build the tree first")
+    if options.runs < 1:
+        fail("--runs must be at least 1")
+    options.load_average = os.getloadavg()[0]
+
+
+def check_loads(options):
+    if os.cpu_count() < 2:
+        fail("two CPUs are needed: one for the server, one for the load")
+    if options.seconds < 1:
+        fail("--seconds must be at least 1")
+
+
+# ---- servers and loads ----
+
+class Server:
+    """A server on a CPU of its own, which says on its standard output where it is ready; ends with
+    the block. `folder` is its own directory."""
+
+    def __init__(self, options, program, arguments):
+        self.options = options
+        self.folder = tempfile.TemporaryDirectory(dir=options.scratch)
+        self.errors = open(os.path.join(self.folder.name, "stderr"), "w+", encoding="utf-8")
+        self.process = subprocess.Popen(
+            ["taskset", "-c", SERVER_CPU, os.path.join(options.bin, program),
+             *(argument.replace("{folder}", self.folder.name) for argument in arguments)],
+            stdout=subprocess.PIPE, stderr=self.errors, text=True)
+        ready = re.search(r"ready on (\S+)", self.process.stdout.readline())
+        if ready is None:
+            fail(f"{program} did not start: {self.said()[-300:]}")
+        self.address = ready.group(1)
+
+    def said(self):
+        with open(self.errors.name, encoding="utf-8") as file:
+            return file.read()
+
+    def memory_bytes(self):
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) * 1024
+
+    def load(self, *arguments):
+        """The only run of the report."""
+        done = subprocess.run(
+            ["taskset", "-c", LOAD_CPU, os.path.join(self.options.bin, "holdfast-bench"), "--server",
+             self.address, "--server-pid", str(self.process.pid), "--json", "--no-progress",
+             *arguments], stdout=subprocess.PIPE, check=False)
+        if done.returncode != 0:
+            fail(f"holdfast-bench {' '.join(arguments)} ended with exit code {done.returncode}")
+        report = json.loads(done.stdout)
+        return report["runs"][0] if "runs" in report else report
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        self.errors.close()
+        self.folder.cleanup()
+
+
+def holdfastd(options, *more, touch_ahead="4GiB"):
+    """An empty one; its memory is taken ahead before it is returned."""
+    server = Server(options, "holdfastd",
+                    ["--data", "{folder}/data", "--listen", "127.0.0.1:0", "--max-reservations",
+                     TABLE, "--max-buyers", TABLE, "--snapshot-after", "0", "--touch-ahead",
+                     touch_ahead, *more])
+    deadline = time.monotonic() + READY_SECONDS
+    while touch_ahead != "0" and "taken ahead" not in server.said():
+        if time.monotonic() > deadline:
+            fail(f"the server's memory was not taken ahead within {READY_SECONDS} s")
+        time.sleep(0.05)
+    return server
+
+
+def null_server(options):
+    return Server(options, "null-server", ["0"])
+
+
+def rate_figures(run, kind):
+    latency = run["latency_us"][kind]
+    return {"rate": run["reserve_per_second"], "server_cpu_us": run["server_cpu_us_per_row"],
+            "load_cpu_share": run["own_cpu_share"], "p50_us": latency["p50"],
+            "p99_us": latency["p99"]}
+
+
+def shape(connections, pipeline, batch):
+    return ["--items", "100", "--connections", str(connections), "--pipeline", str(pipeline),
+            "--batch", str(batch)]
+
+
+def reserve(server, connections, pipeline, batch):
+    """A closed loop of holds, with a million buyers."""
+    with server:
+        run = server.load("--scenario", "reserve", *shape(connections, pipeline, batch), "--buyers",
+                          "1M", "--duration", f"{server.options.seconds}s", "--requests",
+                          str(REQUESTS_MAX))
+    return rate_figures(run, "accepted")
+
+
+# ---- without a server ----
+
+def flush_us(directory, size=4096, writes=100):
+    """The median of durable writes of so many bytes, a multiple of 4096."""
+    with tempfile.NamedTemporaryFile(dir=directory) as file:
+        page = mmap.mmap(-1, size)
+        fd = os.open(file.name, os.O_WRONLY | os.O_DIRECT | os.O_DSYNC)
+        times = []
+        for number in range(writes):
+            before = time.perf_counter()
+            os.pwrite(fd, page, number * size)
+            times.append(time.perf_counter() - before)
+        os.close(fd)
+    return statistics.median(times) * 1e6
+
+
+def program(options, *command):
+    """What a program of the build prints, on the server's CPU."""
+    name, *arguments = command
+    done = subprocess.run(["taskset", "-c", SERVER_CPU, os.path.join(options.bin, name), *arguments],
+                          stdout=subprocess.PIPE, check=False, text=True)
+    if done.returncode != 0:
+        fail(f"{' '.join(command)} ended with exit code {done.returncode}")
+    return done.stdout
+
+
+MICRO_LINE = re.compile(r"^(\S.*?) {2,}(\d+) (\w+) .*?([0-9.]+) ns, ([0-9.]+) ns of processor time$",
+                        re.M)
+
+
+def micro(options, *command):
+    """Of each line of micro-stock or micro-row: how many, and processor time of one in ns."""
+    return {what: (int(count), float(processor_ns)) for what, count, _, _, processor_ns
+            in MICRO_LINE.findall(program(options, *command))}
+
+
+# ---- figures ----
+
+def summary(runs):
+    """Of each figure the median, the lowest and the highest."""
+    return {name: {"median": statistics.median(run[name] for run in runs),
+                   "min": min(run[name] for run in runs), "max": max(run[name] for run in runs)}
+            for name in runs[0]}
+
+
+def number(value):
+    if value >= MILLION:
+        return f"{value / MILLION:,.2f}M"
+    return f"{value / 1000:,.0f}k" if value >= 10_000 else f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
+
+
+def machine(options):
+    """Where and how it was measured."""
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        model = next((row.split(":")[1].strip() for row in file if row.startswith("model name")),
+                     "unknown")
+    return {"cpu": f"{os.cpu_count()} x {model}", "kernel": platform.release(),
+            "load_average_before": options.load_average, "runs": options.runs}
+
+
+def machine_line(about):
+    return (f"{about['cpu']}, Linux {about['kernel']}, load average "
+            f"{about['load_average_before']:.2f} before")
