@@ -56,10 +56,10 @@ void io_destroy(struct io **io);
 
 /* ---- the turn ---- */
 
-/* Starts what was prepared, waits until something completes or the monotonic clock reaches
- * `wake_at_ns` (0: do not wait; UINT64_MAX: as long as it takes), and runs the `done` of all that
- * completed. May return earlier, with nothing done: after a signal, or woken twice. One system call
- * in the usual case. */
+/* Starts what was prepared and not started yet, waits until something completes or the monotonic
+ * clock reaches `wake_at_ns` (0: do not wait; UINT64_MAX: as long as it takes), and runs the `done`
+ * of all that completed. May return earlier, with nothing done: after a signal, or woken twice. One
+ * system call in the usual case. */
 void io_turn(struct io *io, uint64_t wake_at_ns);
 
 /* Both clocks, read now. */
@@ -129,8 +129,8 @@ void io_file_read(struct io *io, struct io_op *op, int fd, void *buffer, uint32_
 
 /* Writes at an offset; buffer, bytes and offset are multiples of 4096 for files opened with
  * IO_FILE_DIRECT. With `is_durable` the data, and what is needed to find it again, are on disk when
- * it completes. Result: bytes written; fewer than asked is a failure the caller must treat as such
- * (design P3). */
+ * it completes, and the write starts now, since somebody waits for it: one system call. Result:
+ * bytes written; fewer than asked is a failure the caller must treat as such (design P3). */
 void io_file_write(struct io *io, struct io_op *op, int fd, const void *buffer, uint32_t bytes,
                    uint64_t offset, bool is_durable);
 

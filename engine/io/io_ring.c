@@ -645,6 +645,10 @@ void io_file_write(struct io *io, struct io_op *op, int fd, const void *buffer, 
                                     .bytes = bytes,
                                     .offset = offset,
                                     .flags = is_durable ? RWF_DSYNC : 0});
+    /* At once: of what a turn submits together the kernel gives writes to the disk last, when all
+     * the sends are done. What can't be submitted now leaves with the turn. */
+    if (is_durable)
+        check_enter(io_uring_submit(&io->ring));
 }
 
 void io_file_sync(struct io *io, struct io_op *op, int fd)
