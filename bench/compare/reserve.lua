@@ -1,33 +1,42 @@
 -- The reservation that Holdfast makes, on Redis: idempotency key, item exists, per-buyer limit,
 -- deduct, next sequence number, hold with an expiry index. One call to read everything and two to
 -- write it: the fewest that do the job (one hash per item holds its counters, its buyers and its
--- reservations), and whatever the caller can prepare comes ready as an argument.
+-- reservations), and whatever the caller can prepare comes ready as an argument. One script call
+-- makes one reservation or many.
 --
--- KEYS  1 item hash   2 the item's expiry index
--- ARGV  1 buyer field   2 reservation field   3 quantity   4 expires, in ms since 1970
+-- KEYS  for each: item hash, the item's expiry index
+-- ARGV  for each: buyer field, reservation field, quantity, expires in ms since 1970
 --
--- Answers {result, sequence, available, expires}; results are numbered as in holdfast.v1.Result.
+-- Answers for each: result, sequence, available, expires; results are numbered as in
+-- holdfast.v1.Result.
 
-local found = redis.call('HMGET', KEYS[1], 'available', 'limit', 'sequence', ARGV[1], ARGV[2])
-if not found[1] then
-    return {4, 0, 0, 0}
+local answers = {}
+for i = 1, #KEYS / 2 do
+    local item, expiries = KEYS[2 * i - 1], KEYS[2 * i]
+    local a = 4 * i
+    local buyer, reservation, quantity, expires = ARGV[a - 3], ARGV[a - 2], ARGV[a - 1], ARGV[a]
+    local found = redis.call('HMGET', item, 'available', 'limit', 'sequence', buyer, reservation)
+    local available = tonumber(found[1])
+    local bought = (tonumber(found[4]) or 0) + tonumber(quantity)
+    local result, sequence, answered_expires = 1, 0, 0
+    if not available then
+        result, available = 4, 0
+    elseif found[5] then
+        result = 2
+        sequence, answered_expires = string.match(found[5], '%d+:(%d+):(%d+)')
+    elseif bought > tonumber(found[2]) then
+        result = 10
+    elseif tonumber(quantity) > available then
+        result = available == 0 and 8 or 9
+    else
+        available = available - quantity
+        sequence = found[3] + 1
+        answered_expires = expires
+        redis.call('HSET', item, 'available', available, 'sequence', sequence, buyer, bought,
+            reservation, quantity .. ':' .. sequence .. ':' .. expires)
+        redis.call('ZADD', expiries, expires, reservation)
+    end
+    answers[a - 3], answers[a - 2] = result, tonumber(sequence)
+    answers[a - 1], answers[a] = available, tonumber(answered_expires)
 end
-local available = tonumber(found[1])
-if found[5] then
-    local quantity, sequence, expires = string.match(found[5], '(%d+):(%d+):(%d+)')
-    return {2, tonumber(sequence), available, tonumber(expires)}
-end
-local quantity = tonumber(ARGV[3])
-local bought = (tonumber(found[4]) or 0) + quantity
-if bought > tonumber(found[2]) then
-    return {10, 0, available, 0}
-end
-if quantity > available then
-    return {available == 0 and 8 or 9, 0, available, 0}
-end
-available = available - quantity
-local sequence = tonumber(found[3]) + 1
-redis.call('HSET', KEYS[1], 'available', available, 'sequence', sequence, ARGV[1], bought,
-    ARGV[2], ARGV[3] .. ':' .. sequence .. ':' .. ARGV[4])
-redis.call('ZADD', KEYS[2], ARGV[4], ARGV[2])
-return {1, sequence, available, tonumber(ARGV[4])}
+return answers
