@@ -1,5 +1,7 @@
 #include "proto/message.h"
 
+#include "proto/flat.h"
+
 #include <assert.h>
 #include <holdfast/v1/item.pb-c.h>
 #include <holdfast/v1/reservation.pb-c.h>
@@ -48,6 +50,11 @@ const ProtobufCMessage *message_decode(struct message_arena *arena,
                                        const uint8_t *body, size_t body_bytes)
 {
     arena->used = 0;
+    const ProtobufCMessage *flat = flat_decode(arena, descriptor, body, body_bytes);
+    if (flat != NULL) {
+        return flat;
+    }
+    arena->used = 0;
     return protobuf_c_message_unpack(descriptor, &arena->allocator, body_bytes, body);
 }
 
@@ -86,11 +93,18 @@ const ProtobufCMessageDescriptor *message_descriptor(uint8_t frame_type)
 size_t message_encode_frame(const ProtobufCMessage *message, uint8_t type, uint64_t request_id,
                             uint8_t *frame, size_t frame_bytes_max)
 {
-    size_t body_bytes = protobuf_c_message_get_packed_size(message);
-    if (body_bytes > UINT32_MAX || FRAME_HEADER_BYTES + body_bytes > frame_bytes_max) {
+    uint8_t *body = frame + FRAME_HEADER_BYTES;
+    size_t body_bytes;
+    if (frame_bytes_max < FRAME_HEADER_BYTES) {
         return 0;
     }
-    protobuf_c_message_pack(message, frame + FRAME_HEADER_BYTES);
+    if (!flat_encode(message, body, frame_bytes_max - FRAME_HEADER_BYTES, &body_bytes)) {
+        body_bytes = protobuf_c_message_get_packed_size(message);
+        if (body_bytes > UINT32_MAX || FRAME_HEADER_BYTES + body_bytes > frame_bytes_max) {
+            return 0;
+        }
+        protobuf_c_message_pack(message, body);
+    }
     frame_finish(frame, type, request_id, (uint32_t)body_bytes);
     return FRAME_HEADER_BYTES + body_bytes;
 }
