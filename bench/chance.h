@@ -14,7 +14,14 @@ static inline uint64_t chance_mix(uint64_t x)
 }
 
 /* Different choices about one thing use different salts. */
-enum { SALT_ITEM = 1, SALT_BUYER = 2, SALT_FOLLOW = 3, SALT_STREAM = 4, SALT_ARRIVAL = 5 };
+enum {
+    SALT_ITEM = 1,
+    SALT_BUYER = 2,
+    SALT_FOLLOW = 3,
+    SALT_SECOND = 4,
+    SALT_ARRIVAL = 5,
+    SALT_REPEATED = 6,
+};
 
 /* 64 random bits. */
 static inline uint64_t chance_bits(uint64_t seed, uint64_t salt, uint64_t index)

@@ -50,3 +50,20 @@ const char *cpus_use(const cpu_set_t *cpus)
     }
     return errno == EINVAL ? "this program may run on none of these CPUs" : strerror(errno);
 }
+
+const char *cpus_pin(uint32_t place)
+{
+    cpu_set_t allowed;
+    cpu_set_t one;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
+        return strerror(errno);
+    }
+    uint32_t left = place % (uint32_t)CPU_COUNT(&allowed);
+    int cpu = 0;
+    while (!CPU_ISSET(cpu, &allowed) || left-- > 0) {
+        cpu++;
+    }
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    return sched_setaffinity(0, sizeof one, &one) == 0 ? NULL : strerror(errno);
+}

@@ -4,14 +4,9 @@
 #include "holdfast/v1/session.pb-c.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Life of a connection:
@@ -52,27 +47,6 @@ static_assert(TICK_MS < 1000, "a tick is less than a second");
 #define REQUEST_ID_HELLO 0
 #define REQUEST_ID_STAT  1
 
-static volatile sig_atomic_t stop_asked;
-
-static void ask_to_stop(int signal_number)
-{
-    (void)signal_number;
-    stop_asked = 1;
-}
-
-/* The first trouble is the one that is told. */
-__attribute__((format(printf, 2, 3))) static void tell_trouble(struct load *load,
-                                                               const char *format, ...)
-{
-    if (load->result->trouble[0] != 0) {
-        return;
-    }
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(load->result->trouble, sizeof load->result->trouble, format, arguments);
-    va_end(arguments);
-}
-
 /* ---- sending ------------------------------------------------------------------------------- */
 
 static void lose(struct load *load, struct connection *c, const char *why);
@@ -93,42 +67,11 @@ static void send_planned(struct load *load)
     }
     uint64_t elapsed_ns = monotonic_ns() - load->started_ns;
     while (!load->ending && plan_next_ns(&load->plan, &line) <= elapsed_ns) {
-        send_frames(load, &load->connections[line]);
+        send_frames(load, &load->connections[line - load->connections[0].number]);
     }
 }
 
 /* ---- coming and going ---------------------------------------------------------------------- */
-
-static void interruption_begins(struct load *load)
-{
-    if (!load->running || load->interrupted_ns != 0) {
-        return;
-    }
-    load->interrupted_ns = monotonic_ns();
-    if (load->result->interruption_count < LOAD_INTERRUPTIONS_MAX) {
-        load->result->interruptions[load->result->interruption_count++] =
-            (struct load_interruption){
-                .began_ns = load->interrupted_ns - load->started_ns,
-                .answered_rows = load->result->warmup_rows + load->result->answered,
-            };
-    }
-}
-
-static void interruption_ends(struct load *load)
-{
-    if (load->interrupted_ns == 0) {
-        return;
-    }
-    uint64_t now_ns = monotonic_ns();
-    struct load_interruption *at =
-        &load->result->interruptions[load->result->interruption_count - 1];
-    if (!at->all_came_back) { /* otherwise there was no room to remember this one */
-        at->all_came_back = true;
-        at->lasted_ns = now_ns - load->interrupted_ns;
-    }
-    load->interrupted_ns = 0;
-    load->quiet_since_ns = now_ns;
-}
 
 /* Nothing new from now on. */
 static void stop_sending(struct load *load)
@@ -163,11 +106,11 @@ static void lose(struct load *load, struct connection *c, const char *why)
     load->open_count -= c->state == CONNECTION_OPEN;
     plan_sleep(&load->plan, c->number);
     connection_close(c);
-    interruption_begins(load);
+    load_interruption_begins(load);
     if (load->running && load->options->reconnect_ms > 0 && !load->aborted) {
         retry_later(c);
     } else {
-        tell_trouble(load, "connection %u was lost: %s", c->number, why);
+        load_tell_trouble(load, "connection %u was lost: %s", c->number, why);
         give_up(load, c);
     }
 }
@@ -204,24 +147,17 @@ static void send_hello(struct load *load, struct connection *c)
     }
 }
 
-static uint64_t unix_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / NS_PER_MS;
-}
-
 static void start_all(struct load *load)
 {
     load->running = true;
-    load_count_begin(load);
+    load_count_begin(load, load->started_ns);
     load->counting = load->options->warmup_ms == 0;
-    load->started_ns = load->counting_since_ns;
-    timeline_begin(load->timeline, unix_ms());
+    load->quiet_since_ns = load->started_ns;
     if (load_is_open_loop(load)) {
         load_begin_plan(load);
     }
     for (uint32_t i = 0; i < load->connection_count; i++) {
+        load->connections[i].room_since_ns = load->started_ns;
         send_frames(load, &load->connections[i]);
     }
 }
@@ -236,8 +172,8 @@ static void open_connection(struct load *load, struct connection *c)
         load_send_again(load, c);
     }
     if (load->open_count == load->connection_count) {
-        interruption_ends(load);
-        if (!load->running) {
+        load_interruption_ends(load);
+        if (!load->running && load_meet(load)) {
             start_all(load);
         }
     }
@@ -270,7 +206,7 @@ static void hello_answered(struct load *load, struct connection *c, const Protob
 {
     const Holdfast__V1__HelloResponse *reply = (const Holdfast__V1__HelloResponse *)message;
     if (reply->core != c->core || reply->core_count != load->target->core_count) {
-        tell_trouble(load, "the server has another number of cores now");
+        load_tell_trouble(load, "the server has another number of cores now");
         load->aborted = true;
         return;
     }
@@ -286,8 +222,8 @@ static void hello_answered(struct load *load, struct connection *c, const Protob
 static void error_answered(struct load *load, const ProtobufCMessage *message)
 {
     const Holdfast__V1__ErrorResponse *error = (const Holdfast__V1__ErrorResponse *)message;
-    tell_trouble(load, "the server answers with error %d: %.*s", (int)error->code,
-                 (int)error->detail.len, (const char *)error->detail.data);
+    load_tell_trouble(load, "the server answers with error %d: %.*s", (int)error->code,
+                      (int)error->detail.len, (const char *)error->detail.data);
     load->aborted = true;
 }
 
@@ -300,11 +236,12 @@ static void rows_answered(struct load *load, struct connection *c,
     struct wire_reply reply;
     if (slot == NULL || slot->row_count == 0 || slot->request_id != header->request_id ||
         header->type != wire_frame_type((enum wire_op)slot->op, batch) + FRAME_REPLY) {
-        tell_trouble(load, "%s to a request that was never made", frame_type_name(header->type));
+        load_tell_trouble(load, "%s to a request that was never made",
+                          frame_type_name(header->type));
         load->aborted = true;
     } else if (!wire_decode(&load->arena, header->type, body, header->body_bytes, &reply) ||
                reply.row_count != slot->row_count) {
-        tell_trouble(load, "%s cannot be read", frame_type_name(header->type));
+        load_tell_trouble(load, "%s cannot be read", frame_type_name(header->type));
         load->aborted = true;
     } else {
         load_count_rows(load, c, slot_number, &reply, now_ns);
@@ -323,7 +260,7 @@ static void frame_received(struct load *load, struct connection *c,
     const ProtobufCMessage *message =
         message_decode(&load->arena, message_descriptor(header->type), body, header->body_bytes);
     if (message == NULL) {
-        tell_trouble(load, "%s cannot be read", frame_type_name(header->type));
+        load_tell_trouble(load, "%s cannot be read", frame_type_name(header->type));
         load->aborted = true;
     } else if (header->type == FRAME_ERROR) {
         error_answered(load, message);
@@ -332,7 +269,7 @@ static void frame_received(struct load *load, struct connection *c,
     } else if (header->type == FRAME_REPLY + FRAME_STAT && c->state == CONNECTION_GREETING) {
         stat_answered(load, c, message);
     } else if (header->type != FRAME_GO_AWAY) { /* which the close that follows says again */
-        tell_trouble(load, "%s before the hello was answered", frame_type_name(header->type));
+        load_tell_trouble(load, "%s before the hello was answered", frame_type_name(header->type));
         load->aborted = true;
     }
 }
@@ -350,7 +287,7 @@ static void receive(struct load *load, struct connection *c, bool peer_ended)
             frame_received(load, c, &header, body, now_ns);
         }
         if (status != FRAME_INCOMPLETE && !load->aborted) {
-            tell_trouble(load, "the server's frame is bad: %s", frame_status_text(status));
+            load_tell_trouble(load, "the server's frame is bad: %s", frame_status_text(status));
             load->aborted = true;
         }
         if (input == CONNECTION_GONE && c->fd >= 0) {
@@ -382,12 +319,12 @@ static void handle_event(struct load *load, struct connection *c, uint32_t event
 /* Connections that had nothing to send may have it now: somebody is due to pay. */
 static void wake_idle(struct load *load, uint64_t now_ns)
 {
-    if (workload_next_due_ns(load->workload) > now_ns) {
+    if (workload_next_due_ns(load->part) > now_ns) {
         return;
     }
     for (uint32_t i = 0; i < load->connection_count; i++) {
         struct connection *c = &load->connections[i];
-        if (c->free_count > 0 && workload_is_due(load->workload, c->core, now_ns)) {
+        if (c->free_count > 0 && workload_is_due(load->part, c->core, now_ns)) {
             send_frames(load, c);
         }
     }
@@ -405,7 +342,7 @@ static bool reconnect(struct load *load, uint64_t now_ns)
             continue;
         }
         if (too_late) {
-            tell_trouble(load, "the server did not come back in time");
+            load_tell_trouble(load, "the server did not come back in time");
             connection_close(c);
             give_up(load, c);
             continue;
@@ -433,7 +370,7 @@ static void write_timeline(struct load *load, uint64_t now_ns)
 {
     uint64_t elapsed_ns = now_ns - load->started_ns;
     if (load->timeline->trouble[0] != 0 && !load->ending) {
-        tell_trouble(load, "%s", load->timeline->trouble);
+        load_tell_trouble(load, "%s", load->timeline->trouble);
         stop_sending(load);
     }
     if (timeline_is_due(load->timeline, elapsed_ns)) {
@@ -443,27 +380,37 @@ static void write_timeline(struct load *load, uint64_t now_ns)
     }
 }
 
+static void note_progress(struct load *load, uint64_t now_ns)
+{
+    struct progress *progress = &load->team->progress;
+    uint64_t answered = load->result->warmup_rows + load->result->answered;
+    atomic_store_explicit(&load->answered_seen, answered, memory_order_relaxed);
+    if (progress_is_due(progress, load->number, now_ns - load->started_ns)) {
+        progress_note(progress, load->number, load->result, load->part->accepted,
+                      now_ns - load->started_ns);
+    }
+}
+
 static void check_times(struct load *load, uint64_t now_ns)
 {
-    if (stop_asked && !load->ending) {
-        tell_trouble(load, "stopped by a signal");
+    if (!load->ending && load_is_stopped(load)) {
         stop_sending(load);
     }
     if (load->running && all_clicks_made(load, now_ns)) {
-        workload_stop_clicks(load->workload);
+        workload_stop_clicks(load->part);
     }
     /* who is on the way back has --reconnect's time, which may be longer */
     bool on_their_way = load->interrupted_ns != 0 && reconnect(load, now_ns);
     bool waits = load->in_flight > 0 || !load->running;
     if (waits && !on_their_way && now_ns > load->quiet_since_ns &&
         now_ns - load->quiet_since_ns > load->options->timeout_ms * NS_PER_MS) {
-        tell_trouble(load, "nothing was answered for %llu ms",
-                     (unsigned long long)load->options->timeout_ms);
+        load_tell_trouble(load, "nothing was answered for %llu ms",
+                          (unsigned long long)load->options->timeout_ms);
         load->aborted = true;
     }
     if (load->running) {
         write_timeline(load, now_ns);
-        progress_update(&load->progress, load->result, load->workload, now_ns - load->started_ns);
+        note_progress(load, now_ns);
     }
 }
 
@@ -475,14 +422,14 @@ static bool is_finished(const struct load *load)
     if (load->ending) {
         return load->in_flight == 0;
     }
-    return load->running && load->in_flight == 0 && workload_is_done(load->workload);
+    return load->running && load->in_flight == 0 && workload_is_done(load->part);
 }
 
 /* How long to sleep unless an answer comes: until something is due, at most a tick. */
 static uint64_t sleep_ns(const struct load *load, uint64_t now_ns)
 {
     uint64_t longest_ns = load->interrupted_ns != 0 ? BACKOFF_NS_MIN : TURN_NS_MAX;
-    uint64_t due_ns = workload_next_due_ns(load->workload);
+    uint64_t due_ns = workload_next_due_ns(load->part);
     if (due_ns <= now_ns) {
         longest_ns = NS_PER_MS; /* all slots are taken, or it would have been sent */
     } else if (due_ns - now_ns < longest_ns) {
@@ -511,7 +458,7 @@ static void end_warmup(struct load *load)
 {
     if (load->running && !load->counting &&
         load->turn_began_ns - load->started_ns >= load->options->warmup_ms * NS_PER_MS) {
-        load_count_begin(load);
+        load_count_begin(load, monotonic_ns());
     }
 }
 
@@ -539,7 +486,7 @@ static void loop(struct load *load)
 
 /* ---- from start to end --------------------------------------------------------------------- */
 
-static bool create(struct load *load)
+bool load_create(struct load *load)
 {
     const struct bench_options *options = load->options;
     uint32_t batch = (uint32_t)options->batch;
@@ -548,19 +495,21 @@ static bool create(struct load *load)
     size_t out_room = options->pipeline * wire_request_bytes_max(batch);
     size_t arena_bytes = 8 * in_room;
 
-    load->connection_count = (uint32_t)options->connections;
+    uint32_t first = workload_first_connection(options, load->number);
+    load->connection_count = workload_first_connection(options, load->number + 1) - first;
+    load->result = calloc(1, sizeof *load->result);
     load->connections = calloc(load->connection_count, sizeof load->connections[0]);
     load->slot_rows =
-        malloc(options->connections * options->pipeline * batch * sizeof load->slot_rows[0]);
+        malloc(load->connection_count * options->pipeline * batch * sizeof load->slot_rows[0]);
     load->item_ids = malloc(3ull * batch * sizeof load->item_ids[0]);
     load->arena_memory = aligned_alloc(64, (arena_bytes + 63) & ~(size_t)63);
     load->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     uint64_t end_ns = options->duration_ms > 0
                           ? (options->warmup_ms + options->duration_ms) * NS_PER_MS
                           : PLAN_NEVER;
-    bool planned =
-        plan_create(&load->plan, options->arrival, options->seed, load->connection_count, end_ns);
-    if (!planned || load->connections == NULL || load->slot_rows == NULL ||
+    bool planned = plan_create(&load->plan, options->arrival, options->seed,
+                               (uint32_t)options->connections, end_ns);
+    if (!planned || load->result == NULL || load->connections == NULL || load->slot_rows == NULL ||
         load->item_ids == NULL || load->arena_memory == NULL || load->epoll_fd < 0) {
         return false;
     }
@@ -575,13 +524,13 @@ static bool create(struct load *load)
         if (!connection_create(c, (uint32_t)options->pipeline, in_room, out_room)) {
             return false;
         }
-        c->number = i;
-        c->core = i % load->target->core_count;
+        c->number = first + i;
+        c->core = c->number % load->target->core_count;
     }
     return true;
 }
 
-static void destroy(struct load *load)
+void load_destroy(struct load *load)
 {
     for (uint32_t i = 0; load->connections != NULL && i < load->connection_count; i++) {
         connection_destroy(&load->connections[i]);
@@ -590,6 +539,7 @@ static void destroy(struct load *load)
         close(load->epoll_fd);
     }
     plan_destroy(&load->plan);
+    free(load->result);
     free(load->connections);
     free(load->slot_rows);
     free(load->item_ids);
@@ -598,46 +548,21 @@ static void destroy(struct load *load)
 
 static void finish(struct load *load)
 {
-    if (load->running && !load->counting) {
-        tell_trouble(load, "the run ended within its --warmup: nothing was counted");
-        load_count_begin(load);
+    if (!load->counting) {
+        load_count_begin(load, monotonic_ns()); /* the warm-up does not count */
+        load->counting = false;
     }
     load_count_end(load);
     stop_sending(load);
     for (uint32_t i = 0; i < load->connection_count; i++) {
         load_count_lost(load, &load->connections[i]);
     }
-    progress_end(&load->progress);
+    timeline_end(load->timeline);
+    progress_leave(&load->team->progress, load->number, load->result, load->part->accepted);
 }
 
-void load_run(struct load_result *result, const struct bench_options *options,
-              const struct load_target *target, struct workload *workload,
-              struct timeline *timeline, struct phases *phases)
+void load_play(struct load *load)
 {
-    memset(result, 0, sizeof *result);
-    struct load load = {
-        .options = options,
-        .target = target,
-        .workload = workload,
-        .result = result,
-        .timeline = timeline,
-        .phases = phases,
-        .epoll_fd = -1,
-    };
-    if (!create(&load)) {
-        tell_trouble(&load, "out of memory for so many connections, frames and rows");
-        destroy(&load);
-        return;
-    }
-    struct sigaction on_stop = {.sa_handler = ask_to_stop};
-    struct sigaction before;
-    sigaction(SIGINT, &on_stop, &before);
-    if (load_is_open_loop(&load)) {
-        prctl(PR_SET_TIMERSLACK, 1ul); /* ns; sleeping is 50 us longer else */
-    }
-    progress_begin(&load.progress, options);
-    loop(&load);
-    finish(&load);
-    sigaction(SIGINT, &before, NULL);
-    destroy(&load);
+    loop(load);
+    finish(load);
 }

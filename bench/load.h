@@ -1,8 +1,8 @@
 #ifndef HF_BENCH_LOAD_H
 #define HF_BENCH_LOAD_H
-/* The load: many connections on one thread, each with a number of frames in flight. In a closed
- * loop an answer makes room for the next frame; in an open one frames are sent at planned moments,
- * and wait only when there is no room. Counts every answer. */
+/* The load: many connections, each with a number of frames in flight, divided among one or more
+ * threads. In a closed loop an answer makes room for the next frame; in an open one frames are sent
+ * at planned moments, and wait only when there is no room. Counts every answer. */
 
 #include "bench/histogram.h"
 #include "bench/phases.h"
@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { LOAD_INTERRUPTIONS_MAX = 16 };
+enum { LOAD_INTERRUPTIONS_MAX = 16, LOAD_TROUBLE_BYTES = 256 };
 
 /* From the first connection lost until all are back. Times since the load began. */
 struct load_interruption {
@@ -49,7 +49,14 @@ struct load_pace {
     uint64_t behind_ns;         /* so long ago was the first one planned that was never sent */
 };
 
-/* Rows are counted, not frames, but for `frames` and `pace`. */
+/* What a thread of the load did with its time. */
+struct load_busy {
+    uint64_t cpu_ns;
+    uint64_t wait_ns; /* ready to run, without a CPU */
+    uint64_t elapsed_ns;
+};
+
+/* Of all threads together. Rows are counted, not frames, but for `frames` and `pace`. */
 struct load_result {
     uint64_t results[WIRE_OPS][WIRE_RESULTS];
     uint64_t lost[WIRE_OPS]; /* the connection died before the answer */
@@ -59,10 +66,12 @@ struct load_result {
     struct load_times latency; /* from the planned moment to the answer */
     struct load_times service; /* from sending to the answer; the same in a closed loop */
     struct load_pace pace;
-    uint64_t elapsed_ns;        /* from the end of the warm-up to the last answer */
-    uint64_t clicks_elapsed_ns; /* to the last answer to a reserve: paying may take longer */
+    struct histogram phases[PHASES]; /* latency of clicks; only when there are phases */
+    uint64_t elapsed_ns;             /* from the end of the warm-up to the last answer */
+    uint64_t clicks_elapsed_ns;      /* to the last answer to a reserve: paying may take longer */
     uint64_t own_cpu_ns;
-    uint64_t own_wait_ns; /* ready to run, without a CPU */
+    uint64_t own_wait_ns;     /* ready to run, without a CPU */
+    struct load_busy busiest; /* of the threads */
     uint64_t server_cpu_ns;
     bool server_cpu_known;
 
@@ -70,7 +79,7 @@ struct load_result {
     uint64_t warmup_rows; /* answered before */
     struct load_interruption interruptions[LOAD_INTERRUPTIONS_MAX];
     uint32_t interruption_count;
-    char trouble[256]; /* empty when the load ran to its end */
+    char trouble[LOAD_TROUBLE_BYTES]; /* empty when the load ran to its end */
 };
 
 /* Rows of this kind of request that were answered. */
@@ -97,11 +106,11 @@ struct load_target {
     char server_version[64];
 };
 
-/* Runs the whole load, and notes each click in the timeline, which is open and stays so, and in the
- * phases, unless they are NULL.
+/* Runs the whole load, on as many threads as the options ask for, and notes each click in the
+ * timeline, which is open and stays so, and counts by phases, unless they are NULL.
  * `result->trouble` tells whether it came to its end. SIGINT ends it early. */
 void load_run(struct load_result *result, const struct bench_options *options,
               const struct load_target *target, struct workload *workload,
-              struct timeline *timeline, struct phases *phases);
+              struct timeline *timeline, const struct phases *phases);
 
 #endif

@@ -7,7 +7,7 @@
 /* What is counted, and from when on. A run begins with its warm-up, if it has one: what is answered
  * and sent in that time is counted too, so that the progress line has something to show, and thrown
  * away at its end but for how many rows it was. CPU time is read at the same moment, so it is that
- * of what counts. */
+ * of what counts; the server's by the first thread, for all. */
 
 const char *load_kind_name(enum load_kind kind)
 {
@@ -25,32 +25,92 @@ void load_add_clicks(struct histogram *sum, const struct load_times *times)
     histogram_add(sum, &times->kinds[LOAD_REFUSED]);
 }
 
-void load_count_begin(struct load *load)
+void load_count_begin(struct load *load, uint64_t now_ns)
 {
-    const struct bench_options *options = load->options;
+    struct load_team *team = load->team;
     struct load_result *result = load->result;
     uint64_t warmup_rows = result->answered;
     memset(result, 0, offsetof(struct load_result, warmup_rows));
     result->warmup_rows = warmup_rows;
     load->counting = true;
-    load->counting_since_ns = monotonic_ns();
-    load->own_cpu_before_ns = process_own_cpu_ns();
+    load->counting_since_ns = now_ns;
+    load->own_cpu_before_ns = process_thread_cpu_ns();
     load->own_wait_before_ns = process_thread_wait_ns();
-    result->server_cpu_known = options->server_pid != 0 &&
-                               process_cpu_ns(options->server_pid, &load->server_cpu_before_ns);
+    if (load->number == 0) {
+        uint64_t pid = team->options->server_pid;
+        team->server_cpu_known = pid != 0 && process_cpu_ns(pid, &team->server_cpu_before_ns);
+    }
 }
 
 void load_count_end(struct load *load)
 {
     struct load_result *result = load->result;
-    uint64_t server_cpu_ns = 0;
-    result->own_cpu_ns = process_own_cpu_ns() - load->own_cpu_before_ns;
+    result->own_cpu_ns = process_thread_cpu_ns() - load->own_cpu_before_ns;
     result->own_wait_ns = process_thread_wait_ns() - load->own_wait_before_ns;
-    result->server_cpu_known =
-        result->server_cpu_known && process_cpu_ns(load->options->server_pid, &server_cpu_ns);
-    result->server_cpu_ns =
-        result->server_cpu_known ? server_cpu_ns - load->server_cpu_before_ns : 0;
+    result->busiest = (struct load_busy){
+        .cpu_ns = result->own_cpu_ns,
+        .wait_ns = result->own_wait_ns,
+        .elapsed_ns = result->elapsed_ns,
+    };
 }
+
+/* ---- threads together ---------------------------------------------------------------------- */
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static void add_times(struct load_times *sum, const struct load_times *times)
+{
+    for (int kind = 0; kind < LOAD_KINDS; kind++) {
+        histogram_add(&sum->kinds[kind], &times->kinds[kind]);
+    }
+}
+
+static void add_pace(struct load_pace *sum, const struct load_pace *pace)
+{
+    histogram_add(&sum->own_delay, &pace->own_delay);
+    sum->late += pace->late;
+    sum->waited += pace->waited;
+    sum->behind_ns = larger(sum->behind_ns, pace->behind_ns);
+}
+
+/* One without answers was not busy. */
+static double busy_share(const struct load_busy *busy)
+{
+    return busy->elapsed_ns > 0 ? (double)(busy->cpu_ns + busy->wait_ns) / (double)busy->elapsed_ns
+                                : 0;
+}
+
+void load_count_add(struct load_result *sum, const struct load_result *result)
+{
+    for (int op = 0; op < WIRE_OPS; op++) {
+        for (int i = 0; i < WIRE_RESULTS; i++) {
+            sum->results[op][i] += result->results[op][i];
+        }
+        sum->lost[op] += result->lost[op];
+    }
+    sum->answered += result->answered;
+    sum->resent += result->resent;
+    sum->frames += result->frames;
+    add_times(&sum->latency, &result->latency);
+    add_times(&sum->service, &result->service);
+    add_pace(&sum->pace, &result->pace);
+    for (int phase = 0; phase < PHASES; phase++) {
+        histogram_add(&sum->phases[phase], &result->phases[phase]);
+    }
+    sum->elapsed_ns = larger(sum->elapsed_ns, result->elapsed_ns);
+    sum->clicks_elapsed_ns = larger(sum->clicks_elapsed_ns, result->clicks_elapsed_ns);
+    sum->own_cpu_ns += result->own_cpu_ns;
+    sum->own_wait_ns += result->own_wait_ns;
+    if (busy_share(&result->busiest) > busy_share(&sum->busiest)) {
+        sum->busiest = result->busiest;
+    }
+    sum->warmup_rows += result->warmup_rows;
+}
+
+/* ---- answers ------------------------------------------------------------------------------- */
 
 static enum load_kind kind_of(enum wire_op op, uint32_t result)
 {
@@ -78,7 +138,7 @@ void load_count_rows(struct load *load, struct connection *c, uint32_t slot_numb
         struct wire_row_reply row = wire_reply_row(reply, i);
         result->results[slot->op][row.result]++;
         counts[kind_of((enum wire_op)slot->op, row.result)]++;
-        workload_answered(load->workload, c->core, (enum wire_op)slot->op, rows[i], &row, now_ns);
+        workload_answered(load->part, c->core, (enum wire_op)slot->op, rows[i], &row, now_ns);
     }
     for (int kind = 0; kind < LOAD_KINDS; kind++) {
         histogram_record(&result->latency.kinds[kind], now_ns - slot->planned_ns, counts[kind]);
@@ -91,8 +151,8 @@ void load_count_rows(struct load *load, struct connection *c, uint32_t slot_numb
                           now_ns - slot->planned_ns, counts[LOAD_ACCEPTED] + counts[LOAD_REPEATED],
                           counts[LOAD_REFUSED]);
         if (load->phases != NULL) {
-            phases_record(load->phases, slot->planned_ns, now_ns - slot->planned_ns,
-                          slot->row_count);
+            histogram_record(&result->phases[phases_of(load->phases, slot->planned_ns)],
+                             now_ns - slot->planned_ns, slot->row_count);
         }
         result->clicks_elapsed_ns = result->elapsed_ns;
     }

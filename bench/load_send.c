@@ -21,7 +21,7 @@ static void put_frame(struct load *load, struct connection *c, uint32_t slot_num
     const struct slot *slot = &c->slots[slot_number];
     const uint64_t *rows = load_slot_rows(load, c, slot_number);
     for (uint32_t i = 0; i < slot->row_count; i++) {
-        struct workload_row row = workload_row(load->workload, c->core, rows[i]);
+        struct workload_row row = workload_row(load->part->workload, c->core, rows[i]);
         load->item_ids[i] = row.item_id;
         load->id_lows[i] = rows[i] + 1;
         load->buyer_ids[i] = row.buyer_id;
@@ -29,7 +29,7 @@ static void put_frame(struct load *load, struct connection *c, uint32_t slot_num
     struct wire_request request = {
         .op = (enum wire_op)slot->op,
         .row_count = slot->row_count,
-        .reservation_id_high = load->workload->run_id,
+        .reservation_id_high = load->part->workload->run_id,
         .hold_ms = load->options->hold_ms,
         .item_id = load->item_ids,
         .reservation_id_low = load->id_lows,
@@ -40,12 +40,12 @@ static void put_frame(struct load *load, struct connection *c, uint32_t slot_num
     load->result->frames++;
 }
 
-/* The core has got all its clicks. */
+/* The core has got all its clicks, as far as they are this thread's. */
 static void end_lines(struct load *load, uint32_t core)
 {
     for (uint32_t i = 0; i < load->connection_count; i++) {
         if (load->connections[i].core == core) {
-            plan_end_line(&load->plan, i);
+            plan_end_line(&load->plan, load->connections[i].number);
         }
     }
 }
@@ -57,16 +57,16 @@ static uint32_t take_clicks(struct load *load, const struct connection *c, uint6
     uint32_t room = (uint32_t)load->options->batch;
     if (!load_is_open_loop(load)) {
         *planned_ns_out = now_ns;
-        return workload_take_clicks(load->workload, c->core, room, rows_out);
+        return workload_take_clicks(load->part, c->core, room, rows_out);
     }
     uint64_t next_ns = plan_line_next_ns(&load->plan, c->number);
     if (next_ns == PLAN_NEVER || load->started_ns + next_ns > now_ns) {
         return 0;
     }
     *planned_ns_out = load->started_ns + next_ns;
-    uint32_t count = workload_take_clicks(load->workload, c->core, room, rows_out);
+    uint32_t count = workload_take_clicks(load->part, c->core, room, rows_out);
     plan_advance(&load->plan, c->number);
-    if (!workload_has_clicks(load->workload, c->core)) {
+    if (!workload_has_clicks(load->part, c->core)) {
         end_lines(load, c->core);
     }
     return count;
@@ -79,7 +79,7 @@ static uint32_t take(struct load *load, const struct connection *c, uint64_t now
 {
     uint64_t due_ns;
     uint32_t count = workload_take_follows(
-        load->workload, c->core, now_ns, (uint32_t)load->options->batch, op_out, &due_ns, rows_out);
+        load->part, c->core, now_ns, (uint32_t)load->options->batch, op_out, &due_ns, rows_out);
     if (count > 0) {
         *planned_ns_out = load_is_open_loop(load) ? due_ns : now_ns;
         return count;
@@ -160,15 +160,16 @@ void load_send_again(struct load *load, struct connection *c)
  */
 void load_begin_plan(struct load *load)
 {
-    const struct workload *workload = load->workload;
+    const struct workload *workload = load->part->workload;
     uint32_t core_count = workload->stream_count;
+    uint32_t connection_count = (uint32_t)load->options->connections; /* of all threads */
     double frames = (double)load->options->rate / (double)load->options->batch;
     for (uint32_t i = 0; i < load->connection_count; i++) {
         uint32_t core = load->connections[i].core;
-        uint32_t sharers = (load->connection_count - core + core_count - 1) / core_count;
+        uint32_t sharers = (connection_count - core + core_count - 1) / core_count;
         double share = workload->streams[core].share;
         if (share > 0) {
-            plan_begin_line(&load->plan, i, frames * share / sharers);
+            plan_begin_line(&load->plan, load->connections[i].number, frames * share / sharers);
         }
     }
 }

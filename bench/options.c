@@ -41,6 +41,7 @@ struct option_row {
 enum option_number {
     OPTION_SERVER,
     OPTION_SCENARIO,
+    OPTION_THREADS,
     OPTION_CONNECTIONS,
     OPTION_PIPELINE,
     OPTION_BATCH,
@@ -93,6 +94,9 @@ static const struct option_row table[OPTION_COUNT] = {
                          "refused), mixed (all "
                          "kinds of requests at once) or storm "
                          "(holds that end all at once; see below)"},
+    [OPTION_THREADS] = {"threads", KIND_COUNT, "N", AT(threads), 1, BENCH_THREADS_MAX,
+                        "threads that make the load, the connections divided among them; see below "
+                        "(1)"},
     [OPTION_CONNECTIONS] = {"connections", KIND_COUNT, "N", AT(connections), 1,
                             BENCH_CONNECTIONS_MAX,
                             "connections, spread evenly over the server's cores (64)"},
@@ -168,8 +172,10 @@ static const struct option_row table[OPTION_COUNT] = {
                      "hot:P% (the first gets so many); by item id (uniform)"},
     [OPTION_SEED] = {"seed", KIND_COUNT, "N", AT(seed), 0, UINT64_MAX,
                      "of the choice of items, buyers, repeats and payers (1)"},
-    [OPTION_CPUS] = {"cpus", KIND_TEXT, "LIST", AT(cpus), 0, 0,
-                     "run on these CPUs only, such as 1 or 0,2-3; the server's own is no good one"},
+    [OPTION_CPUS] =
+        {"cpus", KIND_TEXT, "LIST", AT(cpus), 0, 0,
+         "run on these CPUs only, such as 1 or 0,2-3; of several --threads each on one; "
+         "the server's own is no good one"},
     [OPTION_RECONNECT] =
         {"reconnect", KIND_DURATION, "TIME", AT(reconnect_ms), 1, 3600 * 1000,
          "when connections die, try so long to come back and repeat what was not answered under "
@@ -502,6 +508,9 @@ static const char *contradiction(const struct bench_options *options, const bool
     if (!options->verify && (options->settle || options->shared)) {
         return "--settle and --shared belong to --verify";
     }
+    if (options->threads > options->connections) {
+        return "--threads: each needs a --connection of its own";
+    }
     if (options->rate == 0 && given[OPTION_ARRIVAL]) {
         return "--arrival is for an open loop: --rate is missing";
     }
@@ -562,6 +571,7 @@ enum options_outcome options_parse(int argc, char **argv, struct bench_options *
         .scenario_name = "flash",
         .host = "127.0.0.1",
         .port = PORT_DEFAULT,
+        .threads = 1,
         .connections = 64,
         .pipeline = 16,
         .batch = 1,
@@ -676,6 +686,13 @@ void options_print_help(void)
         "report warns when this program itself was late although there was room. It does not "
         "sleep\n"
         "right before a planned moment, and wants a CPU of its own.\n"
+        "\nSeveral --threads put on one load: --connections, --requests and --rate are of all "
+        "together, and\n"
+        "the same --seed makes the same reservations, with however many threads. Each thread has "
+        "a\n"
+        "connection to every core of the server. The report warns when the busiest of them was "
+        "the\n"
+        "limit.\n"
         "\nWith --dist the cores of the server get unequal shares of --requests and of --rate. In "
         "a "
         "closed\n"

@@ -19,6 +19,7 @@ enum bench_scenario {
 };
 
 enum {
+    BENCH_THREADS_MAX = 256,
     BENCH_CONNECTIONS_MAX = 4096,
     BENCH_PIPELINE_MAX = 1024,
     BENCH_ITEMS_MAX = 1000000,
@@ -41,6 +42,7 @@ struct bench_options {
     char host[256];
     char port[8];
 
+    uint64_t threads; /* that make the load; the connections are divided among them */
     uint64_t connections;
     uint64_t pipeline;    /* frames in flight per connection */
     uint64_t batch;       /* rows per frame; 1 = the single form */

@@ -1,10 +1,8 @@
 #ifndef HF_BENCH_PHASES_H
 #define HF_BENCH_PHASES_H
-/* Latencies of a load before, during and after something that happens to the server at a moment
- * known beforehand, and is over when somebody sees that it is. The load counts in one thread; any
- * other may tell the end. */
-
-#include "bench/histogram.h"
+/* A load before, during and after something that happens to the server at a moment
+ * known beforehand, and is over when somebody sees that it is. Each thread of the load counts for
+ * itself; any other may tell the end. */
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -15,22 +13,17 @@ enum phase { PHASE_BEFORE, PHASE_DURING, PHASE_AFTER, PHASES };
 struct phases {
     uint64_t begins_ns;
     atomic_uint_fast64_t over_ns; /* 0 = not yet */
-    struct histogram latency[PHASES];
 };
 
-/* A click that was planned for this moment has been answered: it belongs to the phase in which it
- * was planned. One that was answered before the end was told was planned before it too. */
-static inline void phases_record(struct phases *phases, uint64_t planned_ns, uint64_t latency_ns,
-                                 uint64_t times)
+/* The phase in which a click belongs that was planned for this moment and has been answered. One
+ * that was answered before the end was told was planned before it too. */
+static inline enum phase phases_of(const struct phases *phases, uint64_t planned_ns)
 {
     uint64_t over_ns = atomic_load_explicit(&phases->over_ns, memory_order_acquire);
-    enum phase phase = PHASE_DURING;
     if (planned_ns < phases->begins_ns) {
-        phase = PHASE_BEFORE;
-    } else if (over_ns != 0 && planned_ns > over_ns) {
-        phase = PHASE_AFTER;
+        return PHASE_BEFORE;
     }
-    histogram_record(&phases->latency[phase], latency_ns, times);
+    return over_ns != 0 && planned_ns > over_ns ? PHASE_AFTER : PHASE_DURING;
 }
 
 static inline void phases_end(struct phases *phases, uint64_t over_ns)

@@ -44,11 +44,21 @@ bool process_cpu_ns(uint64_t pid, uint64_t *cpu_ns_out)
     return true;
 }
 
-uint64_t process_own_cpu_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
     struct timespec used;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    clock_gettime(clock, &used);
     return (uint64_t)used.tv_sec * 1000000000ull + (uint64_t)used.tv_nsec;
+}
+
+uint64_t process_own_cpu_ns(void)
+{
+    return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+uint64_t process_thread_cpu_ns(void)
+{
+    return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 uint64_t process_thread_wait_ns(void)

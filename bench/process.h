@@ -9,7 +9,9 @@
  * ms. False when there is no such process. */
 bool process_cpu_ns(uint64_t pid, uint64_t *cpu_ns_out);
 
+/* Of this process, and of the calling thread. */
 uint64_t process_own_cpu_ns(void);
+uint64_t process_thread_cpu_ns(void);
 
 /* For how long the calling thread was ready to run and had no CPU, in all. 0 when the kernel does
  * not count it. */

@@ -22,6 +22,7 @@ json_t *report_json_settings(const struct bench_options *o, const struct run *ru
                                count(o->buyers), "seed", count(o->seed), "pay_share", o->pay_share,
                                "cancel_share", o->cancel_share, "repeat_share", o->repeat_share);
     if (object != NULL) {
+        json_object_set_new(object, "threads", count(o->threads));
         json_object_set_new(object, "dist", json_string(o->dist_name));
         json_object_set_new(object, "requests", count(o->requests));
         if (o->ramp.step > 0) {
@@ -115,9 +116,10 @@ static json_t *warnings_json(const struct load_result *load)
     return array;
 }
 
-static json_t *storm_json(const struct bench_options *o, const struct storm *storm)
+static json_t *storm_json(const struct bench_options *o, const struct run *run)
 {
-    const struct histogram *latency = storm->phases.latency;
+    const struct storm *storm = &run->storm;
+    const struct histogram *latency = run->load.phases;
     return json_pack(
         "{s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o}", "items", count(o->items),
         "holds", count(storm->holds), "fill_s", (double)storm->fill_ns / 1e9, "deadline_ms",
@@ -236,13 +238,22 @@ json_t *report_json_run(const struct bench_options *options, const struct run *r
         set_known(object, "own_cpu_share", (double)load->own_cpu_ns / (double)load->elapsed_ns);
         set_known(object, "own_wait_share", (double)load->own_wait_ns / (double)load->elapsed_ns);
     }
+    const struct load_busy *busiest = &load->busiest;
+    if (busiest->elapsed_ns > 0) {
+        json_object_set_new(object, "busiest_thread",
+                            json_pack("{s:f, s:f}", "cpu_share",
+                                      (double)busiest->cpu_ns / (double)busiest->elapsed_ns,
+                                      "wait_share",
+                                      (double)busiest->wait_ns / (double)busiest->elapsed_ns));
+    }
     if (options->rate > 0) {
         json_object_set_new(object, "open_loop", pace_json(options, load));
     }
     set_known(object, "own_cpu_us_per_row", figures.own_cpu_us);
     set_known(object, "server_cpu_us_per_row", figures.server_cpu_us);
     if (run->workload.ledger != NULL) {
-        json_object_set_new(object, "accepted_reservations", count(run->workload.accepted));
+        json_object_set_new(object, "accepted_reservations",
+                            count(workload_accepted(&run->workload)));
     }
     if (run->expiries.known) {
         json_object_set_new(object, "server_expiries",
@@ -250,7 +261,7 @@ json_t *report_json_run(const struct bench_options *options, const struct run *r
                                       "late_ms_max", count(run->expiries.late_ms_max)));
     }
     if (options->scenario == SCENARIO_STORM) {
-        json_object_set_new(object, "storm", storm_json(options, &run->storm));
+        json_object_set_new(object, "storm", storm_json(options, run));
     }
     if (run->verified) {
         json_object_set_new(object, "verify", verify_json(&run->verify));

@@ -31,7 +31,8 @@ void report_text_head(const struct bench_options *o, const struct run *run)
     printf("%s connections, each %s frame%s of %s row%s in flight", grouped(o->connections),
            grouped(o->pipeline), o->pipeline == 1 ? "" : "s", grouped(o->batch),
            o->batch == 1 ? "" : "s");
-    printf("%s%s\n", o->cpus != NULL ? "; on CPUs " : "", o->cpus != NULL ? o->cpus : "");
+    printf("; %s thread%s", grouped(o->threads), o->threads == 1 ? "" : "s");
+    printf("%s%s\n", o->cpus != NULL ? " on CPUs " : "", o->cpus != NULL ? o->cpus : "");
     if (o->ramp.step > 0) {
         printf("open loop, from %s to %s clicks a second by %s, %s; ", grouped(o->ramp.first),
                grouped(o->ramp.last), grouped(o->ramp.step), o->arrival_name);
@@ -155,7 +156,8 @@ static void print_latencies(const struct bench_options *o, const struct load_res
     }
 }
 
-static void print_costs(const struct load_result *load, const struct figures *figures)
+static void print_costs(const struct bench_options *o, const struct load_result *load,
+                        const struct figures *figures)
 {
     if (load->answered == 0) {
         return;
@@ -164,12 +166,18 @@ static void print_costs(const struct load_result *load, const struct figures *fi
     if (!isnan(figures->server_cpu_us)) {
         printf("server %.3f us a row, ", figures->server_cpu_us);
     }
-    printf("load generator %.3f us a row, %.0f %% of a core\n", figures->own_cpu_us,
+    printf("load generator %.3f us a row, %.0f %% of a core", figures->own_cpu_us,
            100.0 * (double)load->own_cpu_ns / (double)load->elapsed_ns);
+    if (o->threads > 1) {
+        printf(", the busiest of its %s threads %.0f %%", grouped(o->threads),
+               100.0 * (double)load->busiest.cpu_ns / (double)load->busiest.elapsed_ns);
+    }
+    printf("\n");
 }
 
-static void print_storm(const struct bench_options *o, const struct storm *storm)
+static void print_storm(const struct bench_options *o, const struct run *run)
 {
+    const struct storm *storm = &run->storm;
     static const char *const names[PHASES] = {
         [PHASE_BEFORE] = "before", [PHASE_DURING] = "during", [PHASE_AFTER] = "after"};
     double us[PHASES][FIGURES_QUANTILES];
@@ -188,7 +196,7 @@ static void print_storm(const struct bench_options *o, const struct storm *storm
     }
     print_quantile_names("others, us");
     for (int phase = 0; phase < PHASES; phase++) {
-        figures_quantiles_us(us[phase], &storm->phases.latency[phase]);
+        figures_quantiles_us(us[phase], &run->load.phases[phase]);
         print_quantiles(names[phase], us[phase]);
     }
 }
@@ -245,7 +253,8 @@ void report_text_run(const struct bench_options *options, const struct run *run)
     printf("\n");
     print_answers(options, load, &figures);
     if (run->workload.ledger != NULL) {
-        printf("%-10s %14s different reservations\n", "accepted", grouped(run->workload.accepted));
+        printf("%-10s %14s different reservations\n", "accepted",
+               grouped(workload_accepted(&run->workload)));
     }
     if (run->expiries.known) {
         printf("%-10s %14s holds meanwhile, none later than %llu ms since the server's start\n",
@@ -254,9 +263,9 @@ void report_text_run(const struct bench_options *options, const struct run *run)
     }
     print_latencies(options, load, &figures);
     if (options->scenario == SCENARIO_STORM) {
-        print_storm(options, &run->storm);
+        print_storm(options, run);
     }
-    print_costs(load, &figures);
+    print_costs(options, load, &figures);
     print_interruptions(load);
     if (run->verified) {
         print_verify(&run->verify);

@@ -16,9 +16,11 @@ static bool fits_server(const struct bench_options *options, const struct sessio
                  session->batch_rows_max);
         return false;
     }
-    if (options->connections < session->core_count) {
-        snprintf(error, error_bytes, "--connections: this server has %u cores, each needs one",
-                 session->core_count);
+    uint64_t needed = options->threads * session->core_count;
+    if (options->connections < needed) {
+        snprintf(error, error_bytes,
+                 "--connections: this server has %u cores, each needs one of every thread: %llu",
+                 session->core_count, (unsigned long long)needed);
         return false;
     }
     return true;
@@ -99,7 +101,7 @@ static void ask_expiries(const struct run *run, const struct bench_options *opti
 }
 
 static bool play(struct run *run, const struct bench_options *options, struct timeline *timeline,
-                 struct phases *phases, char *error, size_t error_bytes)
+                 const struct phases *phases, char *error, size_t error_bytes)
 {
     if (!workload_create(&run->workload, options, &run->items, run->target.core_count)) {
         snprintf(error, error_bytes, "out of memory: fewer --requests need less");
@@ -110,7 +112,7 @@ static bool play(struct run *run, const struct bench_options *options, struct ti
         ask_expiries(run, options, &before);
     }
     load_run(&run->load, options, &run->target, &run->workload, timeline, phases);
-    if (!timeline_close(timeline) && run->load.trouble[0] == 0) {
+    if (!timeline_finish(timeline) && run->load.trouble[0] == 0) {
         snprintf(run->load.trouble, sizeof run->load.trouble, "%s", timeline->trouble);
     }
     if (before.known) {

@@ -13,6 +13,7 @@
 static struct run run;
 static struct report_place place;
 static struct outputs outputs;
+static struct timeline timeline;
 
 static enum series_end complain(enum series_end end, const char *what)
 {
@@ -54,11 +55,11 @@ static struct bench_options options_of_run(const struct bench_options *options, 
 }
 
 static enum series_end play(struct report *report, const struct bench_options *options,
-                            uint32_t number, struct timeline *timeline, struct figures *figures_out)
+                            uint32_t number, struct figures *figures_out)
 {
     struct bench_options own = options_of_run(options, number);
     char error[384];
-    if (!run_play(&run, &own, timeline, error, sizeof error)) {
+    if (!run_play(&run, &own, &timeline, error, sizeof error)) {
         return complain(SERIES_TROUBLE, error);
     }
     figures_take(figures_out, &run.load);
@@ -85,8 +86,8 @@ static bool draw(struct plot *plot, const struct bench_options *options,
     return plot_ramp(plot, options, medians, rates);
 }
 
-static enum series_end play_all(const struct bench_options *options, struct timeline *timeline,
-                                struct plot *plot, struct figures *figures)
+static enum series_end play_all(const struct bench_options *options, struct plot *plot,
+                                struct figures *figures)
 {
     struct report report;
     uint32_t played = 0;
@@ -95,7 +96,7 @@ static enum series_end play_all(const struct bench_options *options, struct time
     data_disk_learn(&place.disk, options->server_pid);
     report_begin(&report, options, &place);
     while (end == SERIES_DONE && played < count_runs(options)) {
-        end = play(&report, options, played, timeline, &figures[played]);
+        end = play(&report, options, played, &figures[played]);
         played++;
     }
     report_end(&report, figures);
@@ -108,21 +109,20 @@ static enum series_end play_all(const struct bench_options *options, struct time
 
 enum series_end series_run(const struct bench_options *options)
 {
-    struct timeline timeline = {0};
     struct plot plot;
     struct figures *figures = calloc(count_runs(options), sizeof figures[0]);
     enum series_end end;
     if (!plot_open(&plot, options)) {
         end = complain(SERIES_USAGE, plot.trouble);
     } else if (!timeline_open(&timeline, plot_timeline_path(&plot, options), options->histograms,
-                              options->interval_ms)) {
+                              options->interval_ms, (uint32_t)options->threads)) {
         end = complain(SERIES_USAGE, timeline.trouble);
     } else if (!outputs_open(&outputs, options)) {
         end = complain(SERIES_USAGE, outputs.trouble);
     } else if (figures == NULL) {
         end = complain(SERIES_TROUBLE, "out of memory: fewer --runs need less");
     } else {
-        end = play_all(options, &timeline, &plot, figures);
+        end = play_all(options, &plot, figures);
     }
     timeline_close(&timeline);
     plot_close(&plot);

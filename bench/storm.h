@@ -18,7 +18,8 @@ enum {
     STORM_OTHER_ITEMS = 64, /* for the load */
 };
 
-/* Latencies of the others are in `phases`: before the deadline, until all was back, and after. */
+/* The phases are before the deadline, until all was back, and after; the load has the latencies of
+ * the others in each. */
 struct storm {
     uint64_t holds;
     uint64_t fill_ns; /* for all holds and their deadline */

@@ -91,9 +91,10 @@ static uint64_t last_deadline_ms(const struct workload *workload)
 {
     uint64_t last_ms = 0;
     for (uint32_t core = 0; core < workload->stream_count; core++) {
-        const struct workload_stream *stream = &workload->streams[core];
-        for (uint64_t i = 0; i < stream->made; i++) {
-            const struct ledger_entry *entry = &workload->ledger[stream->first_index + i];
+        struct workload_cursor cursor = {0};
+        uint64_t index;
+        while (workload_next_made(workload, core, &cursor, &index)) {
+            const struct ledger_entry *entry = &workload->ledger[index];
             bool open = entry->fate == FATE_HELD || entry->fate == FATE_CONFIRMING ||
                         entry->fate == FATE_CANCELLING;
             if (open && entry->expires_ms > last_ms) {
@@ -245,14 +246,14 @@ static void check_reservation(struct verify *v, uint32_t core, uint64_t index,
     keep_found(v, &row, reply);
 }
 
-static bool read_some(struct verify *v, uint32_t core, uint64_t first, uint32_t count)
+static bool read_some(struct verify *v, uint32_t core, const uint64_t *indexes, uint32_t count)
 {
     uint64_t item_ids[ROWS_PER_GET];
     uint64_t id_lows[ROWS_PER_GET];
     uint64_t high = v->workload->run_id;
     for (uint32_t i = 0; i < count; i++) {
-        item_ids[i] = workload_row(v->workload, core, first + i).item_id;
-        id_lows[i] = first + i + 1;
+        item_ids[i] = workload_row(v->workload, core, indexes[i]).item_id;
+        id_lows[i] = indexes[i] + 1;
     }
     Holdfast__V1__GetBatchRequest request = HOLDFAST__V1__GET_BATCH_REQUEST__INIT;
     request.row_count = count;
@@ -281,26 +282,35 @@ static bool read_some(struct verify *v, uint32_t core, uint64_t first, uint32_t 
         return trouble(v, v->session.error);
     }
     for (uint32_t i = 0; i < count; i++) {
-        check_reservation(v, core, first + i, &rows[i], now_ms);
+        check_reservation(v, core, indexes[i], &rows[i], now_ms);
     }
+    return true;
+}
+
+static bool read_core(struct verify *v, uint32_t core)
+{
+    uint32_t room =
+        v->session.batch_rows_max < ROWS_PER_GET ? v->session.batch_rows_max : ROWS_PER_GET;
+    struct workload_cursor cursor = {0};
+    uint64_t indexes[ROWS_PER_GET];
+    uint32_t count;
+    do {
+        count = 0;
+        while (count < room && workload_next_made(v->workload, core, &cursor, &indexes[count])) {
+            count++;
+        }
+        if (count > 0 && !read_some(v, core, indexes, count)) {
+            return false;
+        }
+    } while (count == room);
     return true;
 }
 
 static bool read_reservations(struct verify *v)
 {
     for (uint32_t core = 0; core < v->workload->stream_count; core++) {
-        const struct workload_stream *stream = &v->workload->streams[core];
-        if (!open_session(v, core)) {
+        if (!open_session(v, core) || !read_core(v, core)) {
             return false;
-        }
-        uint32_t step =
-            v->session.batch_rows_max < ROWS_PER_GET ? v->session.batch_rows_max : ROWS_PER_GET;
-        for (uint64_t at = 0; at < stream->made; at += step) {
-            uint64_t left = stream->made - at;
-            if (!read_some(v, core, stream->first_index + at,
-                           left < step ? (uint32_t)left : step)) {
-                return false;
-            }
         }
     }
     return true;
@@ -427,12 +437,8 @@ static bool check_items(struct verify *v)
 
 static bool create(struct verify *v)
 {
-    uint64_t made = 0;
-    for (uint32_t core = 0; core < v->workload->stream_count; core++) {
-        made += v->workload->streams[core].made;
-    }
     uint32_t item_count = v->workload->items->count;
-    v->found = malloc((made + 1) * sizeof v->found[0]);
+    v->found = malloc((workload_made(v->workload) + 1) * sizeof v->found[0]);
     v->sums = calloc(item_count, sizeof v->sums[0]);
     v->items_now = calloc(item_count, sizeof v->items_now[0]);
     v->items_available = calloc(item_count, sizeof v->items_available[0]);
@@ -463,9 +469,9 @@ void verify_run(struct verify_result *result, const struct bench_options *option
         read_reservations(&v) && check_items(&v)) {
         check_sequences(&v);
         check_buyers(&v);
-        if (workload->contradictions > 0) {
-            fail(&v, "%llu answers contradicted earlier ones",
-                 (unsigned long long)workload->contradictions);
+        uint64_t contradictions = workload_contradictions(workload);
+        if (contradictions > 0) {
+            fail(&v, "%llu answers contradicted earlier ones", (unsigned long long)contradictions);
         }
         result->done = true;
     }

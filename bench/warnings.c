@@ -18,13 +18,15 @@ int warnings_find(const struct load_result *load, char (*warnings_out)[WARNING_B
                  100 - late_percent);
     }
     bool is_closed_loop = pace->own_delay.count == 0;
-    double ran = (double)load->own_cpu_ns / (double)load->elapsed_ns;
-    double waited = (double)load->own_wait_ns / (double)load->elapsed_ns;
+    const struct load_busy *busiest = &load->busiest;
+    double ran = (double)busiest->cpu_ns / (double)busiest->elapsed_ns;
+    double waited = (double)busiest->wait_ns / (double)busiest->elapsed_ns;
     if (is_closed_loop && load->answered > 0 && ran + waited >= WARNINGS_BUSY_SHARE) {
         snprintf(warnings_out[count++], WARNING_BYTES,
-                 "the load generator itself was the limit: it ran %.0f %% of the time and waited "
-                 "for a CPU another %.0f %%; the rate may be its own and not the server's: give it "
-                 "a CPU that the server does not use (--cpus), or more rows to a frame (--batch)",
+                 "the load generator itself was the limit: its busiest thread ran %.0f %% of the "
+                 "time and waited for a CPU another %.0f %%; the rate may be its own and not the "
+                 "server's: give it CPUs that the server does not use (--cpus), more --threads, or "
+                 "more rows to a frame (--batch)",
                  100 * ran, 100 * waited);
     }
     if (pace->behind_ns > LOAD_LATE_NS) {

@@ -6,7 +6,7 @@
 
 enum { WARNINGS_MAX = 3, WARNING_BYTES = 384 };
 
-/* From this share of the time on, running or waiting for a CPU, the generator of a closed loop has
+/* From this share of the time on, running or waiting for a CPU, a thread of a closed loop has
  * nothing left to give. */
 #define WARNINGS_BUSY_SHARE 0.95
 

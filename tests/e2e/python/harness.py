@@ -49,14 +49,14 @@ def die_with_parent():
 
 class Server:
     """holdfastd on a data directory of its own, or the one named, and a port that the system
-    chose."""
+    chose, or the one named."""
 
-    def __init__(self, program, cores, scratch, more=(), data=None):
+    def __init__(self, program, cores, scratch, more=(), data=None, port=0):
         self.folder = tempfile.mkdtemp(prefix="python-", dir=scratch)
         self.is_asked_to_stop = False
         self.stderr_path = os.path.join(self.folder, "stderr")
         self.data = data or os.path.join(self.folder, "data")
-        command = [program, "--data", self.data, "--listen", "127.0.0.1:0",
+        command = [program, "--data", self.data, "--listen", "127.0.0.1:%d" % port,
                    "--cores", str(cores), "--max-items", "1000", "--max-reservations", "50000",
                    "--max-buyers", "50000", "--segment-size", "8MiB", *more]
         with open(self.stderr_path, "wb") as stderr:

@@ -55,3 +55,25 @@ Test(cpus, none_that_is_there_is_told)
     cr_assert_eq(sched_getaffinity(0, sizeof cpus, &cpus), 0);
     cr_expect_null(cpus_use(&cpus), "those that it has anyhow");
 }
+
+Test(cpus, threads_take_turns_on_those_that_they_may_use)
+{
+    cpu_set_t allowed;
+    cpu_set_t one;
+    cr_assert_eq(sched_getaffinity(0, sizeof allowed, &allowed), 0);
+    uint32_t count = (uint32_t)CPU_COUNT(&allowed);
+    int before = -1;
+    for (uint32_t place = 0; place < count; place++) {
+        cr_assert_null(cpus_use(&allowed));
+        cr_assert_null(cpus_pin(count + place));
+        cr_assert_eq(sched_getaffinity(0, sizeof one, &one), 0);
+        cr_assert_eq(CPU_COUNT(&one), 1);
+        int cpu = before + 1;
+        while (!CPU_ISSET(cpu, &one)) {
+            cpu++;
+        }
+        cr_expect(CPU_ISSET(cpu, &allowed));
+        cr_expect_gt(cpu, before);
+        before = cpu;
+    }
+}

@@ -109,6 +109,19 @@ Test(options, timeline_has_an_interval_and_each_file_may_come_alone)
     cr_assert_eq(options.interval_ms, 1000);
 }
 
+Test(options, a_thread_needs_a_connection)
+{
+    cr_assert_eq(parse(NULL), OPTIONS_RUN);
+    cr_assert_eq(options.threads, 1);
+    cr_assert_eq(parse("--threads", "64", NULL), OPTIONS_RUN);
+    cr_assert_eq(options.threads, 64);
+    cr_assert_eq(parse("--threads", "65", NULL), OPTIONS_WRONG);
+    cr_expect_not_null(strstr(error, "--connection"), "%s", error);
+    cr_assert_eq(parse("--threads", "3", "--connections", "3", NULL), OPTIONS_RUN);
+    cr_assert_eq(parse("--threads", "0", NULL), OPTIONS_WRONG);
+    cr_assert_eq(parse("--threads", "257", "--connections", "1k", NULL), OPTIONS_WRONG);
+}
+
 Test(options, warmup_runs_and_cpus_are_none_unless_given)
 {
     cr_assert_eq(parse(NULL), OPTIONS_RUN);

@@ -13,31 +13,33 @@ static void set_up(void)
     memset(&result, 0, sizeof result);
     result.answered = 1000;
     result.elapsed_ns = 1000 * 1000 * 1000;
+    result.busiest.elapsed_ns = result.elapsed_ns;
 }
 
 TestSuite(warnings, .init = set_up);
 
 Test(warnings, a_generator_with_time_to_spare_is_none)
 {
-    result.own_cpu_ns = 600 * 1000 * 1000;
-    result.own_wait_ns = 300 * 1000 * 1000;
+    result.busiest.cpu_ns = 600 * 1000 * 1000;
+    result.busiest.wait_ns = 300 * 1000 * 1000;
     cr_assert_eq(warnings_find(&result, warnings), 0);
 }
 
 Test(warnings, a_generator_that_always_ran_or_waited_for_a_cpu_was_the_limit)
 {
-    result.own_cpu_ns = 990 * 1000 * 1000;
+    result.busiest.cpu_ns = 990 * 1000 * 1000;
     cr_assert_eq(warnings_find(&result, warnings), 1);
-    cr_expect_not_null(strstr(warnings[0], "was the limit: it ran 99 %"), "%s", warnings[0]);
-    result.own_cpu_ns = 600 * 1000 * 1000;
-    result.own_wait_ns = 390 * 1000 * 1000;
+    cr_expect_not_null(strstr(warnings[0], "was the limit: its busiest thread ran 99 %"), "%s",
+                       warnings[0]);
+    result.busiest.cpu_ns = 600 * 1000 * 1000;
+    result.busiest.wait_ns = 390 * 1000 * 1000;
     cr_assert_eq(warnings_find(&result, warnings), 1);
     cr_expect_not_null(strstr(warnings[0], "waited for a CPU another 39 %"), "%s", warnings[0]);
 }
 
 Test(warnings, an_open_loop_that_is_awake_before_each_moment_is_no_limit)
 {
-    result.own_cpu_ns = result.elapsed_ns;
+    result.busiest.cpu_ns = result.elapsed_ns;
     histogram_record(&result.pace.own_delay, 1000, 1000);
     cr_assert_eq(warnings_find(&result, warnings), 0);
 }
@@ -58,6 +60,6 @@ Test(warnings, a_run_without_answers_is_none)
 {
     result.answered = 0;
     result.elapsed_ns = 0;
-    result.own_cpu_ns = 1000;
+    result.busiest.cpu_ns = 1000;
     cr_assert_eq(warnings_find(&result, warnings), 0);
 }
