@@ -1,5 +1,6 @@
 #include "bench/items.h"
 
+#include "bench/progress.h"
 #include "bench/wire.h"
 #include "holdfast/v1/item.pb-c.h"
 
@@ -8,8 +9,10 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-/* So many item requests are on their way at once: the server makes all of them durable together. */
-enum { WINDOW = 256, LIST_PAGE = 1024 };
+/* So many item requests are on their way at once, as the protocol has no batch of them: the server
+ * makes durable together what is there, and a system call sends and receives hundreds. When half of
+ * them are answered, as many more follow. */
+enum { WINDOW = 1024, LIST_PAGE = 1024 };
 
 uint32_t item_core(uint64_t item_id, uint32_t core_count)
 {
@@ -35,31 +38,47 @@ static struct bench_item from_wire(const Holdfast__V1__Item *item, uint32_t core
 typedef bool (*item_send_fn)(struct session *session, uint64_t item_id, uint32_t index,
                              const struct bench_options *options);
 
+/* A request for each of many items. */
+struct item_calls {
+    const char *doing; /* for the progress line */
+    struct session *session;
+    const struct bench_options *options;
+    uint8_t type;
+    item_send_fn send;
+    const struct bench_item *items; /* their ids are known */
+    uint32_t count;
+    struct bench_item *items_out; /* as answered; may be `items` */
+    int64_t *available_out;       /* or NULL */
+    uint64_t first_request_id;
+};
+
 /* Takes one answer to a create or get, whichever comes first, to its place: request ids count up
- * from `first_request_id`. */
-static bool take_item(struct session *session, uint8_t type, uint64_t first_request_id,
-                      const uint64_t *item_ids, uint32_t count, struct bench_item *items_out,
-                      int64_t *available_out)
+ * from the first. */
+static bool take_item(const struct item_calls *calls)
 {
+    struct session *session = calls->session;
     const Holdfast__V1__ItemResponse *reply =
-        (const Holdfast__V1__ItemResponse *)session_receive(session, type);
+        (const Holdfast__V1__ItemResponse *)session_receive(session, calls->type);
     if (reply == NULL) {
         return false;
     }
-    uint64_t index = session->reply_request_id - first_request_id;
-    if (index >= count) {
+    uint64_t index = session->reply_request_id - calls->first_request_id;
+    if (index >= calls->count) {
         snprintf(session->error, sizeof session->error, "an answer to a request never made");
         return false;
     }
-    unsigned long long item_id = item_ids[index];
+    unsigned long long item_id = calls->items[index].id;
     bool good = reply->result == HOLDFAST__V1__RESULT__RESULT_OK ||
                 reply->result == HOLDFAST__V1__RESULT__RESULT_DUPLICATE;
     if (!good) {
+        const char *hint = "";
+        if (reply->result == HOLDFAST__V1__RESULT__RESULT_ID_CONFLICT) {
+            hint = ": it exists with other settings; take others with --first-item";
+        } else if (reply->result == HOLDFAST__V1__RESULT__RESULT_CAPACITY) {
+            hint = ": the server needs more --max-items";
+        }
         snprintf(session->error, sizeof session->error, "item %llu: %s%s", item_id,
-                 wire_result_name((uint32_t)reply->result),
-                 reply->result == HOLDFAST__V1__RESULT__RESULT_ID_CONFLICT
-                     ? ": it exists with other settings; take others with --first-item"
-                     : "");
+                 wire_result_name((uint32_t)reply->result), hint);
         return false;
     }
     if (reply->item == NULL || reply->item->settings == NULL ||
@@ -68,33 +87,53 @@ static bool take_item(struct session *session, uint8_t type, uint64_t first_requ
                  item_id);
         return false;
     }
-    items_out[index] = from_wire(reply->item, session->core_count);
-    if (available_out != NULL) {
-        available_out[index] = reply->item->available;
+    calls->items_out[index] = from_wire(reply->item, session->core_count);
+    if (calls->available_out != NULL) {
+        calls->available_out[index] = reply->item->available;
     }
     return true;
 }
 
-/* Sends a request of this type for each item, a window of them at a time, and takes the answers.
- * `available_out` may be NULL. */
-static bool call_each(struct session *session, uint8_t type, item_send_fn send_item,
-                      const struct bench_options *options, const uint64_t *item_ids, uint32_t count,
-                      struct bench_item *items_out, int64_t *available_out)
+static bool send_window(const struct item_calls *calls, uint32_t *sent, uint32_t taken)
 {
-    uint64_t first_request_id = session->last_request_id + 1;
-    uint32_t sent = 0;
-    for (uint32_t taken = 0; taken < count; taken++) {
-        for (; sent < count && sent < taken + WINDOW; sent++) {
-            if (!send_item(session, item_ids[sent], sent, options)) {
-                return false;
-            }
-        }
-        if (!take_item(session, type, first_request_id, item_ids, count, items_out,
-                       available_out)) {
+    if (*sent - taken > WINDOW / 2) {
+        return true;
+    }
+    for (; *sent < calls->count && *sent < taken + WINDOW; ++*sent) {
+        if (!calls->send(calls->session, calls->items[*sent].id, *sent, calls->options)) {
             return false;
         }
     }
     return true;
+}
+
+static void show_progress(struct progress_line *line, const struct item_calls *calls,
+                          uint32_t taken, uint64_t *shown_ns)
+{
+    uint64_t now_ns = line->interval_ns > 0 ? monotonic_ns() : 0;
+    if (line->interval_ns > 0 && now_ns - *shown_ns >= line->interval_ns) {
+        *shown_ns = now_ns;
+        progress_line_show(line, "%s: %u of %u items", calls->doing, taken, calls->count);
+    }
+}
+
+/* Sends all requests and takes the answers. */
+static bool call_each(struct item_calls *calls)
+{
+    struct progress_line line;
+    progress_line_begin(&line, calls->options);
+    uint64_t shown_ns = monotonic_ns();
+    calls->first_request_id = calls->session->last_request_id + 1;
+    uint32_t sent = 0;
+    bool good = true;
+    for (uint32_t taken = 0; good && taken < calls->count; taken++) {
+        if (taken % WINDOW == 0) {
+            show_progress(&line, calls, taken, &shown_ns);
+        }
+        good = send_window(calls, &sent, taken) && take_item(calls);
+    }
+    progress_line_end(&line);
+    return good;
 }
 
 /* ---- create -------------------------------------------------------------------------------- */
@@ -118,22 +157,26 @@ static bool send_create(struct session *session, uint64_t item_id, uint32_t inde
 static bool create(struct bench_items *items, struct session *session,
                    const struct bench_options *options)
 {
-    bool good = false;
     items->count = (uint32_t)options->items;
     items->items = calloc(items->count, sizeof items->items[0]);
-    uint64_t *item_ids = calloc(items->count, sizeof item_ids[0]);
-    if (items->items == NULL || item_ids == NULL) {
-        snprintf(session->error, sizeof session->error, "out of memory");
-        goto out;
+    if (items->items == NULL) {
+        snprintf(session->error, sizeof session->error, "out of memory: fewer --items need less");
+        return false;
     }
     for (uint32_t i = 0; i < items->count; i++) {
-        item_ids[i] = options->first_item + i;
+        items->items[i].id = options->first_item + i;
     }
-    good = call_each(session, FRAME_ITEM_CREATE, send_create, options, item_ids, items->count,
-                     items->items, NULL);
-out:
-    free(item_ids);
-    return good;
+    struct item_calls calls = {
+        .doing = "creating",
+        .session = session,
+        .options = options,
+        .type = FRAME_ITEM_CREATE,
+        .send = send_create,
+        .items = items->items,
+        .count = items->count,
+        .items_out = items->items,
+    };
+    return call_each(&calls);
 }
 
 /* ---- list ---------------------------------------------------------------------------------- */
@@ -219,20 +262,21 @@ static bool send_get(struct session *session, uint64_t item_id, uint32_t index,
 }
 
 bool items_read(const struct bench_items *items, struct session *session,
-                struct bench_item *now_out, int64_t *available_out)
+                const struct bench_options *options, struct bench_item *now_out,
+                int64_t *available_out)
 {
-    uint64_t *item_ids = calloc(items->count, sizeof item_ids[0]);
-    if (item_ids == NULL) {
-        snprintf(session->error, sizeof session->error, "out of memory");
-        return false;
-    }
-    for (uint32_t i = 0; i < items->count; i++) {
-        item_ids[i] = items->items[i].id;
-    }
-    bool good = call_each(session, FRAME_ITEM_GET, send_get, NULL, item_ids, items->count, now_out,
-                          available_out);
-    free(item_ids);
-    return good;
+    struct item_calls calls = {
+        .doing = "reading",
+        .session = session,
+        .options = options,
+        .type = FRAME_ITEM_GET,
+        .send = send_get,
+        .items = items->items,
+        .count = items->count,
+        .items_out = now_out,
+        .available_out = available_out,
+    };
+    return call_each(&calls);
 }
 
 void items_free(struct bench_items *items)

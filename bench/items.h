@@ -27,8 +27,8 @@ struct bench_items {
 /* The core an item belongs to. */
 uint32_t item_core(uint64_t item_id, uint32_t core_count);
 
-/* Creates the items that the options ask for, or lists the server's. False with `session->error`,
- * which names the item. */
+/* Creates the items that the options ask for, or lists the server's; shows how far it is, as a load
+ * does. False with `session->error`, which names the item. */
 bool items_prepare(struct bench_items *items_out, struct session *session,
                    const struct bench_options *options);
 
@@ -36,7 +36,8 @@ bool items_prepare(struct bench_items *items_out, struct session *session,
  * caller's. The `*_before` fields hold what is found now, `available_out[i]` the units free. False
  * with `session->error`. */
 bool items_read(const struct bench_items *items, struct session *session,
-                struct bench_item *now_out, int64_t *available_out);
+                const struct bench_options *options, struct bench_item *now_out,
+                int64_t *available_out);
 
 void items_free(struct bench_items *items);
 

@@ -531,7 +531,7 @@ static const char *contradiction(const struct bench_options *options, const bool
     }
     if (options->items > 0 &&
         options->runs * options_rate_count(options) * options->items > BENCH_ITEMS_MAX) {
-        return "--items x --runs x the rates of --ramp: more than 1M items, as each run makes its "
+        return "--items x --runs x the rates of --ramp: more than 10M items, as each run makes its "
                "own";
     }
     if (options->runs > 1 && given[OPTION_PLOT] && !given[OPTION_RAMP]) {

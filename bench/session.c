@@ -147,14 +147,18 @@ bool session_send(struct session *session, uint8_t type, const ProtobufCMessage 
     return session->send_bytes < SEND_EARLY_BYTES || send_all(session);
 }
 
-/* One more piece from the socket. */
+/* One more piece from the socket, behind the beginning of a frame that is moved to the front. */
 static bool receive_some(struct session *session)
 {
+    session->receive_end -= session->receive_begin;
+    memmove(session->receive_buffer, session->receive_buffer + session->receive_begin,
+            session->receive_end);
+    session->receive_begin = 0;
     for (;;) {
-        ssize_t n = recv(session->fd, session->receive_buffer + session->receive_bytes,
-                         RECEIVE_BUFFER_BYTES - session->receive_bytes, 0);
+        ssize_t n = recv(session->fd, session->receive_buffer + session->receive_end,
+                         RECEIVE_BUFFER_BYTES - session->receive_end, 0);
         if (n > 0) {
-            session->receive_bytes += (size_t)n;
+            session->receive_end += (size_t)n;
             return true;
         }
         if (n == 0) {
@@ -185,14 +189,13 @@ const ProtobufCMessage *session_receive(struct session *session, uint8_t type)
     if (!send_all(session)) {
         return NULL;
     }
-    session->receive_bytes -= session->frame_bytes;
-    memmove(session->receive_buffer, session->receive_buffer + session->frame_bytes,
-            session->receive_bytes);
+    session->receive_begin += session->frame_bytes;
     session->frame_bytes = 0;
     for (;;) {
         struct frame_header header;
         size_t need_bytes;
-        enum frame_status status = frame_parse(session->receive_buffer, session->receive_bytes,
+        const uint8_t *frame = session->receive_buffer + session->receive_begin;
+        enum frame_status status = frame_parse(frame, session->receive_end - session->receive_begin,
                                                FRAME_BODY_BYTES_MAX, false, &header, &need_bytes);
         if (status == FRAME_INCOMPLETE) {
             if (!receive_some(session)) {
@@ -206,7 +209,7 @@ const ProtobufCMessage *session_receive(struct session *session, uint8_t type)
         }
         session->frame_bytes = need_bytes;
         session->reply_request_id = header.request_id;
-        const uint8_t *body = session->receive_buffer + FRAME_HEADER_BYTES;
+        const uint8_t *body = frame + FRAME_HEADER_BYTES;
         if (header.type == FRAME_ERROR) {
             explain_error_frame(session, body, header.body_bytes);
             return NULL;

@@ -22,8 +22,10 @@ struct session {
     uint8_t *send_buffer;
     size_t send_bytes;
     uint8_t *receive_buffer;
-    size_t receive_bytes;
-    size_t frame_bytes; /* of the reply last given out, still at the front of receive_buffer */
+    size_t
+        receive_begin; /* of the first frame that is not given out, or of the one given out last */
+    size_t receive_end;
+    size_t frame_bytes; /* of the reply last given out, still in receive_buffer */
     char error[256];    /* why the last call returned false */
 };
 

@@ -255,7 +255,7 @@ static void sleep_ns(uint64_t ns)
 static bool ask(struct storm *storm, struct session *session, struct bench_item *now,
                 int64_t *available, uint64_t *free_units_out)
 {
-    if (!items_read(&storm->items, session, now, available)) {
+    if (!items_read(&storm->items, session, storm->options, now, available)) {
         return fail(storm, "%s", session->error);
     }
     *free_units_out = 0;

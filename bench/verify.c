@@ -407,7 +407,7 @@ static void check_item_sums(struct verify *v, uint32_t index)
 static bool check_items(struct verify *v)
 {
     const struct bench_items *items = v->workload->items;
-    if (!items_read(items, &v->session, v->items_now, v->items_available)) {
+    if (!items_read(items, &v->session, v->options, v->items_now, v->items_available)) {
         return trouble(v, v->session.error);
     }
     for (uint32_t i = 0; i < items->count; i++) {

@@ -337,6 +337,28 @@ def storm(checks, options, server):
                      phases[0] > 400 and phases[1] + phases[2] > 400, phases)
 
 
+def more_items_than_fit(checks, options, server):
+    """The server holds a thousand."""
+    bench = Bench(options.bench, server, "--items", "5k", "--progress", "10ms")
+    checks.equal("more items than fit: exit code 2", bench.exit_code(), TROUBLE)
+    checks.check("more items than fit: it says what the server needs",
+                 "--max-items" in bench.stderr(), bench.stderr())
+
+
+def items_read_back(checks, options, server):
+    """All of them, so many that requests go out and answers come in while others are made."""
+    bench = Bench(options.bench, server, "--items", "1000", "--requests", "5000", "--units",
+                  "unlimited", "--verify")
+    checks.equal("items read back: exit code 0", bench.exit_code(), 0)
+    bench = Bench(options.bench, server, "--first-item", "1", "--items", "500", "--units",
+                  "unlimited", "--requests", "1000", "--verify")
+    checks.equal("items that exist as asked for are used: exit code 0", bench.exit_code(), 0)
+    bench = Bench(options.bench, server, "--items", "500", "--units", "1000", "--requests", "1000")
+    checks.equal("items with other settings: exit code 2", bench.exit_code(), TROUBLE)
+    checks.check("items with other settings: it says what to do",
+                 "--first-item" in bench.stderr(), bench.stderr())
+
+
 def storm_without_room(checks, options, server):
     bench = Bench(options.bench, server, "--scenario", "storm", "--units", "1100k",
                   "--hold-time", "10m")
@@ -469,8 +491,8 @@ def main():
     checks = Checks()
     for test in (server_stops, server_stops_for_good, server_hangs, open_loop, server_pauses,
                  stopped_behind_its_plan, series, series_breaks_off, ends_in_its_warmup,
-                 environment, storm, storm_without_room, mixed, ramp,
-                 hdr_histogram, drawings):
+                 environment, more_items_than_fit, items_read_back, storm, storm_without_room,
+                 mixed, ramp, hdr_histogram, drawings):
         server = Server(options.holdfastd, options.cores, options.scratch,
                         more=["--max-reservations", "1M", "--max-buyers", "1M"])
         try:

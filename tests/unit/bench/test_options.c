@@ -311,8 +311,8 @@ Test(options, those_that_contradict_each_other_are_refused)
     cr_expect_eq(parse("--ramp", "1:500:1", "--requests", "5", "--runs", "3", NULL), OPTIONS_WRONG);
     cr_expect_eq(parse("--timeline", "f", "--runs", "2", NULL), OPTIONS_WRONG);
     cr_expect_not_null(strstr(error, "leave out --runs"), "%s", error);
-    cr_expect_eq(parse("--items", "1000", "--runs", "1000", NULL), OPTIONS_RUN);
-    cr_expect_eq(parse("--items", "1001", "--runs", "1000", NULL), OPTIONS_WRONG);
+    cr_expect_eq(parse("--items", "10k", "--runs", "1000", NULL), OPTIONS_RUN);
+    cr_expect_eq(parse("--items", "10001", "--runs", "1000", NULL), OPTIONS_WRONG);
     cr_expect_eq(parse("--units", "5", NULL), OPTIONS_WRONG, "no items to have them");
     cr_expect_eq(parse("--items", "10", "--units", "5", NULL), OPTIONS_WRONG);
     cr_expect_eq(parse("--connections", "4096", "--pipeline", "1024", "--batch", "8192", NULL),
