@@ -44,6 +44,7 @@ static_assert(TICK_MS < 1000, "a tick is less than a second");
 #define BACKOFF_NS_MAX   (500 * NS_PER_MS)
 #define TURN_NS_MAX      (TICK_MS * NS_PER_MS)
 #define AWAKE_NS         80000ull /* so long before a planned moment */
+#define REST_NS          100000ull /* between two looks at a plan that has much to do */
 #define REQUEST_ID_HELLO 0
 #define REQUEST_ID_STAT  1
 
@@ -58,6 +59,15 @@ static void send_frames(struct load *load, struct connection *c)
     }
 }
 
+/* Several frames are due in the time of a rest. Then those leave together, some microseconds late,
+ * which the latency includes; sent one by one they would keep this thread awake, and the processor
+ * from the kernel's work on the server's disk and network, which shows as latency of the server. */
+static bool has_many_planned(const struct load *load)
+{
+    const struct bench_options *options = load->options;
+    return options->rate * REST_NS > 2000 * NS_PER_MS * options->batch * options->threads;
+}
+
 /* All frames that are due by now, where there is room for them. */
 static void send_planned(struct load *load)
 {
@@ -65,7 +75,12 @@ static void send_planned(struct load *load)
     if (plan_next_ns(&load->plan, &line) == PLAN_NEVER) {
         return;
     }
-    uint64_t elapsed_ns = monotonic_ns() - load->started_ns;
+    uint64_t now_ns = monotonic_ns();
+    if (now_ns < load->rests_until_ns) {
+        return;
+    }
+    load->rests_until_ns = has_many_planned(load) ? now_ns + REST_NS : 0;
+    uint64_t elapsed_ns = now_ns - load->started_ns;
     while (!load->ending && plan_next_ns(&load->plan, &line) <= elapsed_ns) {
         send_frames(load, &load->connections[line - load->connections[0].number]);
     }
@@ -441,6 +456,9 @@ static uint64_t sleep_ns(const struct load *load, uint64_t now_ns)
         return longest_ns;
     }
     uint64_t awake_ns = load->started_ns + next_ns - AWAKE_NS;
+    if (awake_ns < load->rests_until_ns) {
+        awake_ns = load->rests_until_ns;
+    }
     if (awake_ns <= now_ns) {
         return 0;
     }

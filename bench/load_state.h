@@ -83,6 +83,7 @@ struct load {
     uint64_t own_cpu_before_ns; /* at that moment, as the next one */
     uint64_t own_wait_before_ns;
     uint64_t turn_began_ns;
+    uint64_t rests_until_ns; /* of sending what is planned; 0 = not resting */
     uint64_t quiet_since_ns; /* nothing answered since, or nothing asked until then */
     uint64_t interrupted_ns; /* 0 = not now */
 
