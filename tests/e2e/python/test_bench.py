@@ -305,13 +305,14 @@ def environment(checks, options, server):
     checks.equal("environment: nothing is left beside the data", sorted(os.listdir(server.folder)),
                  sorted({*before, "progress", "report.json"}))
 
-    bench = Bench(options.bench, server, "--first-item", "500", "--requests", "1000")
+    bench = Bench(options.bench, server, "--first-item", "500", "--requests", "1000",
+                  "--timeout", "30s")
     checks.equal("environment, server unknown: exit code 0", bench.exit_code(), 0)
     place = bench.report()["environment"]
     checks.check("environment, server unknown: it says why the disk is not known",
                  "--server-pid" in place["not_known"] and place["flush_us"] is None, place)
     bench = Bench(options.bench, server, "--first-item", "600", "--requests", "1000",
-                  "--server-pid", str(os.getpid()))
+                  "--timeout", "30s", "--server-pid", str(os.getpid()))
     checks.equal("environment, another process: exit code 0", bench.exit_code(), 0)
     checks.check("environment, another process: it has no --data",
                  "no --data" in bench.report()["environment"]["not_known"])

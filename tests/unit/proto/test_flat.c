@@ -1,0 +1,163 @@
+/* The short way of flat messages against protobuf-c: both say the same of any bytes, and write the
+ * same bytes of any message. */
+#include "proto/flat.h"
+#include "proto/message.h"
+
+#include <criterion/criterion.h>
+#include <holdfast/v1/item.pb-c.h>
+#include <holdfast/v1/reservation.pb-c.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { BODY_BYTES_MAX = 256, ARENA_BYTES = 64 << 10, ROUNDS = 200000 };
+
+static const ProtobufCMessageDescriptor *const descriptors[] = {
+    &holdfast__v1__reserve_request__descriptor, &holdfast__v1__confirm_request__descriptor,
+    &holdfast__v1__cancel_request__descriptor,  &holdfast__v1__extend_request__descriptor,
+    &holdfast__v1__get_request__descriptor,     &holdfast__v1__reservation_response__descriptor,
+};
+enum { DESCRIPTORS = sizeof descriptors / sizeof *descriptors };
+
+static _Alignas(16) uint8_t arena_memory[ARENA_BYTES];
+static struct message_arena arena;
+
+static unsigned begin(void)
+{
+    const char *given = getenv("HOLDFAST_SEED");
+    unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
+    message_arena_init(&arena, arena_memory, sizeof arena_memory);
+    return seed;
+}
+
+/* Small, large, or on the edge of one more byte. */
+static uint64_t random_number(unsigned *seed)
+{
+    uint64_t wide =
+        (uint64_t)rand_r(seed) << 33 ^ (uint64_t)rand_r(seed) << 11 ^ (uint64_t)rand_r(seed);
+    uint64_t edge = 1ull << (7 * (rand_r(seed) % 9));
+    switch (rand_r(seed) % 4) {
+    case 0:
+        return 0;
+    case 1:
+        return edge - (uint64_t)(rand_r(seed) % 2);
+    default:
+        return wide >> (rand_r(seed) % 64);
+    }
+}
+
+static void fill(ProtobufCMessage *message, unsigned *seed)
+{
+    for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
+        uint64_t number = random_number(seed);
+        bool is_wide =
+            field->type == PROTOBUF_C_TYPE_FIXED64 || field->type == PROTOBUF_C_TYPE_SFIXED64;
+        memcpy((uint8_t *)message + field->offset, &number, is_wide ? 8 : 4);
+    }
+}
+
+static bool are_equal(const ProtobufCMessage *a, const ProtobufCMessage *b)
+{
+    for (unsigned i = 0; i < a->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &a->descriptor->fields[i];
+        bool is_wide =
+            field->type == PROTOBUF_C_TYPE_FIXED64 || field->type == PROTOBUF_C_TYPE_SFIXED64;
+        if (memcmp((const uint8_t *)a + field->offset, (const uint8_t *)b + field->offset,
+                   is_wide ? 8 : 4) != 0)
+            return false;
+    }
+    return true;
+}
+
+Test(flat, messages_have_the_bytes_that_protobuf_c_gives_them)
+{
+    unsigned seed = begin();
+    unsigned first_seed = seed;
+    uint64_t in_short = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        const ProtobufCMessageDescriptor *descriptor = descriptors[rand_r(&seed) % DESCRIPTORS];
+        uint64_t memory[32] = {0};
+        ProtobufCMessage *message = (void *)memory;
+        cr_assert(descriptor->sizeof_message <= sizeof memory);
+        descriptor->message_init(message);
+        fill(message, &seed);
+        uint8_t expected[BODY_BYTES_MAX];
+        uint8_t body[BODY_BYTES_MAX];
+        size_t expected_bytes = protobuf_c_message_pack(message, expected);
+        size_t body_bytes;
+        if (!flat_encode(message, body, sizeof body, &body_bytes))
+            continue; /* an enum below zero */
+        in_short++;
+        cr_assert(body_bytes == expected_bytes && memcmp(body, expected, body_bytes) == 0,
+                  "HOLDFAST_SEED=%u, round %d: %s", first_seed, round, descriptor->short_name);
+    }
+    cr_assert(in_short > ROUNDS / 2, "%d of %d", (int)in_short, ROUNDS);
+}
+
+/* What is a message is protobuf-c's to say: the short way finds the same in it, or leaves it. */
+Test(flat, bytes_mean_what_protobuf_c_finds_in_them)
+{
+    unsigned seed = begin();
+    unsigned first_seed = seed;
+    uint64_t in_short = 0;
+    uint64_t left = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        const ProtobufCMessageDescriptor *descriptor = descriptors[rand_r(&seed) % DESCRIPTORS];
+        uint64_t memory[32] = {0};
+        ProtobufCMessage *message = (void *)memory;
+        descriptor->message_init(message);
+        fill(message, &seed);
+        uint8_t packed[BODY_BYTES_MAX];
+        size_t bytes = protobuf_c_message_pack(message, packed);
+        for (int changes = rand_r(&seed) % 3; changes > 0 && bytes > 0; changes--)
+            packed[(size_t)rand_r(&seed) % bytes] = (uint8_t)rand_r(&seed);
+        if (rand_r(&seed) % 4 == 0)
+            bytes = (size_t)rand_r(&seed) % (bytes + 1);
+        uint8_t *body = malloc(bytes + 1); /* so that a sanitizer sees what is read behind it */
+        memcpy(body, packed, bytes);
+
+        arena.used = 0;
+        const ProtobufCMessage *found = flat_decode(&arena, descriptor, body, bytes);
+        if (found == NULL) {
+            left++;
+        } else {
+            in_short++;
+            ProtobufCMessage *expected = protobuf_c_message_unpack(descriptor, NULL, bytes, body);
+            cr_assert(expected != NULL && expected->n_unknown_fields == 0 &&
+                          are_equal(found, expected),
+                      "HOLDFAST_SEED=%u, round %d: %s", first_seed, round, descriptor->short_name);
+            protobuf_c_message_free_unpacked(expected, NULL);
+        }
+        free(body);
+    }
+    cr_assert(in_short > ROUNDS / 10 && left > ROUNDS / 10, "%d and %d", (int)in_short, (int)left);
+}
+
+Test(flat, what_is_not_flat_is_left_to_protobuf_c)
+{
+    begin();
+    Holdfast__V1__ReserveBatchRequest columns = HOLDFAST__V1__RESERVE_BATCH_REQUEST__INIT;
+    Holdfast__V1__ItemCreateRequest texts = HOLDFAST__V1__ITEM_CREATE_REQUEST__INIT;
+    Holdfast__V1__ReservationResponse below = HOLDFAST__V1__RESERVATION_RESPONSE__INIT;
+    below.state = (Holdfast__V1__ReservationState)-1;
+    uint8_t body[BODY_BYTES_MAX];
+    size_t bytes;
+    cr_expect_not(flat_encode(&columns.base, body, sizeof body, &bytes));
+    cr_expect_not(flat_encode(&texts.base, body, sizeof body, &bytes));
+    cr_expect_not(flat_encode(&below.base, body, sizeof body, &bytes));
+}
+
+Test(flat, without_room_for_the_largest_message_nothing_is_written)
+{
+    begin();
+    Holdfast__V1__GetRequest request = HOLDFAST__V1__GET_REQUEST__INIT;
+    request.item_id = 1;
+    uint8_t body[3 * 9];
+    memset(body, 0x5a, sizeof body);
+    size_t bytes;
+    cr_expect_not(flat_encode(&request.base, body, sizeof body - 1, &bytes));
+    cr_expect_eq(body[0], 0x5a);
+    cr_expect(flat_encode(&request.base, body, sizeof body, &bytes));
+    cr_expect_eq(bytes, 9);
+}
