@@ -43,7 +43,7 @@ static_assert(TICK_MS < 1000, "a tick is less than a second");
 #define BACKOFF_NS_MIN   (10 * NS_PER_MS)
 #define BACKOFF_NS_MAX   (500 * NS_PER_MS)
 #define TURN_NS_MAX      (TICK_MS * NS_PER_MS)
-#define AWAKE_NS         80000ull /* so long before a planned moment */
+#define AWAKE_NS         80000ull  /* so long before a planned moment */
 #define REST_NS          100000ull /* between two looks at a plan that has much to do */
 #define REQUEST_ID_HELLO 0
 #define REQUEST_ID_STAT  1
