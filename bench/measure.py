@@ -87,7 +87,9 @@ class Server:
             stdout=subprocess.PIPE, stderr=self.errors, text=True)
         ready = re.search(r"ready on (\S+)", self.process.stdout.readline())
         if ready is None:
-            fail(f"{program} did not start: {self.said()[-300:]}")
+            why = self.said()[-300:]
+            self.end()
+            fail(f"{program} did not start: {why}")
         self.address = ready.group(1)
 
     def said(self):
@@ -112,12 +114,23 @@ class Server:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def end(self):
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
         self.errors.close()
         self.folder.cleanup()
+
+    def __exit__(self, *_):
+        self.end()
+
+
+def wait_until_taken_ahead(server):
+    deadline = time.monotonic() + READY_SECONDS
+    while "taken ahead" not in server.said():
+        if time.monotonic() > deadline:
+            fail(f"the server's memory was not taken ahead within {READY_SECONDS} s")
+        time.sleep(0.05)
 
 
 def holdfastd(options, *more, touch_ahead="4GiB"):
@@ -126,11 +139,12 @@ def holdfastd(options, *more, touch_ahead="4GiB"):
                     ["--data", "{folder}/data", "--listen", "127.0.0.1:0", "--max-reservations",
                      TABLE, "--max-buyers", TABLE, "--snapshot-after", "0", "--touch-ahead",
                      touch_ahead, *more])
-    deadline = time.monotonic() + READY_SECONDS
-    while touch_ahead != "0" and "taken ahead" not in server.said():
-        if time.monotonic() > deadline:
-            fail(f"the server's memory was not taken ahead within {READY_SECONDS} s")
-        time.sleep(0.05)
+    try:
+        if touch_ahead != "0":
+            wait_until_taken_ahead(server)
+    except BaseException:
+        server.end()
+        raise
     return server
 
 
