@@ -21,6 +21,7 @@ TROUBLE = 2
 TIMEOUT_S = 3          # the load's own
 MARGIN_S = 30          # a sanitized program on a busy machine
 LOAD_BEGINS_S = 60
+TABLES = ["--max-reservations", "1M", "--max-buyers", "1M"]
 
 
 class Bench:
@@ -476,8 +477,9 @@ def drawings(checks, options, server):
                  os.path.getsize(timeline) > 100)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+def run_tests(description, tests, tables):
+    """Each test on a server of its own."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("holdfastd")
     parser.add_argument("bench")
     parser.add_argument("--cores", type=int, default=2)
@@ -490,12 +492,8 @@ def main():
     if options.scratch:
         os.makedirs(options.scratch, exist_ok=True)
     checks = Checks()
-    for test in (server_stops, server_stops_for_good, server_hangs, open_loop, server_pauses,
-                 stopped_behind_its_plan, series, series_breaks_off, ends_in_its_warmup,
-                 environment, more_items_than_fit, items_read_back, storm, storm_without_room,
-                 mixed, ramp, hdr_histogram, drawings):
-        server = Server(options.holdfastd, options.cores, options.scratch,
-                        more=["--max-reservations", "1M", "--max-buyers", "1M"])
+    for test in tests:
+        server = Server(options.holdfastd, options.cores, options.scratch, more=tables)
         try:
             test(checks, options, server)
         finally:
@@ -503,5 +501,10 @@ def main():
     sys.exit(checks.finish())
 
 
+TESTS = (server_stops, server_stops_for_good, server_hangs, open_loop, server_pauses,
+         stopped_behind_its_plan, series, series_breaks_off, ends_in_its_warmup,
+         environment, more_items_than_fit, items_read_back, storm, storm_without_room,
+         mixed, ramp, hdr_histogram, drawings)
+
 if __name__ == "__main__":
-    main()
+    run_tests(__doc__, TESTS, TABLES)

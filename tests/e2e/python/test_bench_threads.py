@@ -1,16 +1,12 @@
 """holdfast-bench with several threads: together they make the load that one makes, begin and end
 together, and their report is one. Also meant for ThreadSanitizer."""
 
-import argparse
-import os
 import signal
-import sys
 
-from harness import SKIPPED, Checks, Server
-from test_bench import TROUBLE, Bench, Timeline, check_end, check_timeline
+from harness import Server
+from test_bench import TABLES, TROUBLE, Bench, Timeline, check_end, check_timeline, run_tests
 
 THREADS = 3
-TABLES = ["--max-reservations", "1M", "--max-buyers", "1M"]
 
 
 def bench(options, server, *more, threads=THREADS):
@@ -147,29 +143,8 @@ def too_few_connections(checks, options, server):
                  load.stderr())
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("holdfastd")
-    parser.add_argument("bench")
-    parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--scratch", help="folder for data")
-    options = parser.parse_args()
-    for program in (options.holdfastd, options.bench):
-        if not os.path.exists(program):
-            print("skipped: %s is not built" % program)
-            sys.exit(SKIPPED)
-    if options.scratch:
-        os.makedirs(options.scratch, exist_ok=True)
-    checks = Checks()
-    for test in (same_load, open_loop, series, storm, mixed, server_stops, server_comes_back,
-                 told_to_stop, too_few_connections):
-        server = Server(options.holdfastd, options.cores, options.scratch, more=TABLES)
-        try:
-            test(checks, options, server)
-        finally:
-            server.clean()
-    sys.exit(checks.finish())
-
+TESTS = (same_load, open_loop, series, storm, mixed, server_stops, server_comes_back,
+         told_to_stop, too_few_connections)
 
 if __name__ == "__main__":
-    main()
+    run_tests(__doc__, TESTS, TABLES)
