@@ -40,6 +40,7 @@ enum {
 static_assert(TICK_MS < 1000, "a tick is less than a second");
 
 #define NS_PER_MS        1000000ull
+#define NS_PER_S         (1000 * NS_PER_MS)
 #define BACKOFF_NS_MIN   (10 * NS_PER_MS)
 #define BACKOFF_NS_MAX   (500 * NS_PER_MS)
 #define TURN_NS_MAX      (TICK_MS * NS_PER_MS)
@@ -65,7 +66,8 @@ static void send_frames(struct load *load, struct connection *c)
 static bool has_many_planned(const struct load *load)
 {
     const struct bench_options *options = load->options;
-    return options->rate * REST_NS > 2000 * NS_PER_MS * options->batch * options->threads;
+    uint64_t frames_per_s = options->rate / options->batch / options->threads;
+    return frames_per_s * REST_NS > 2 * NS_PER_S;
 }
 
 /* All frames that are due by now, where there is room for them. */

@@ -8,6 +8,7 @@ enum {
     WIRE_FIXED64 = 1,
     WIRE_NONE = 8, /* no wire type */
     WIRE_BITS = 3,
+    WIRE_MASK = (1 << WIRE_BITS) - 1,
     FIELD_NUMBER_MAX = 15,   /* what a tag of one byte can name */
     FIELD_BYTES_MAX = 1 + 8, /* of a flat field */
     VARINT32_BYTES_MAX = 5,
@@ -43,7 +44,7 @@ static const ProtobufCFieldDescriptor *field_of_tag(const ProtobufCMessageDescri
         return NULL;
     }
     const ProtobufCFieldDescriptor *field = &descriptor->fields[number - 1];
-    bool is_as_said = field->id == number && wire_type_of(field) == (tag & ((1 << WIRE_BITS) - 1));
+    bool is_as_said = field->id == number && wire_type_of(field) == (tag & WIRE_MASK);
     return is_as_said ? field : NULL;
 }
 
@@ -87,13 +88,14 @@ const ProtobufCMessage *flat_decode(struct message_arena *arena,
     descriptor->message_init(message);
     const uint8_t *end = body + body_bytes;
     for (const uint8_t *at = body; at != end;) {
-        const ProtobufCFieldDescriptor *field = field_of_tag(descriptor, *at);
+        uint8_t tag = *at++;
+        const ProtobufCFieldDescriptor *field = field_of_tag(descriptor, tag);
         if (field == NULL) {
             return NULL;
         }
         void *value = (uint8_t *)message + field->offset;
-        at = wire_type_of(field) == WIRE_FIXED64 ? get_fixed64(at + 1, end, value)
-                                                 : get_varint32(at + 1, end, value);
+        at = (tag & WIRE_MASK) == WIRE_FIXED64 ? get_fixed64(at, end, value)
+                                               : get_varint32(at, end, value);
         if (at == NULL) {
             return NULL;
         }
