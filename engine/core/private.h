@@ -48,7 +48,7 @@ enum { GATHERED_MAX = 64 };
 struct gathered {
     uint32_t count;
     struct job *jobs[GATHERED_MAX];
-    union job_row rows[GATHERED_MAX]; /* side by side, for stock_prepare() */
+    struct stock_request rows[GATHERED_MAX]; /* side by side, for stock_prepare() */
 };
 
 struct core {

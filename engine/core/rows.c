@@ -43,27 +43,27 @@ static void refuse_unknown_item(struct core *core, union job_row *row)
     core->counts.rows_filtered++;
 }
 
-/* Runs one prepared row and writes its reply over it. Raises `wait_lsn` to what the reply depends
- * on. */
-static void run_row(struct core *core, union job_row *row, uint64_t *wait_lsn)
+/* Runs one prepared row. Raises `wait_lsn` to what the reply depends on. The reply is written in
+ * its place and not copied there: to read what was written just now in pieces, the processor first
+ * waits until all writes before are in the cache, and those are to memory far away. */
+static void run_row(struct core *core, const struct stock_request *request,
+                    struct stock_reply *reply, uint64_t *wait_lsn)
 {
-    struct stock_reply reply;
     struct stock_record record;
 
-    stock_decide(core->stock, &row->request, core->now_ms, &reply, &record);
+    stock_decide(core->stock, request, core->now_ms, reply, &record);
     bool is_change = record.type != STOCK_RECORD_NONE;
     if (is_change && !core_may_record(core, &record)) {
-        stock_refuse(core->stock, &record, STOCK_READ_ONLY, &reply);
+        stock_refuse(core->stock, &record, STOCK_READ_ONLY, reply);
     } else if (is_change) {
         core_apply(core, &record);
-        reply.seen_lsn = record.lsn;
+        reply->seen_lsn = record.lsn;
     }
-    if (reply.code == STOCK_UNKNOWN_ITEM)
+    if (reply->code == STOCK_UNKNOWN_ITEM)
         core->counts.rows_filter_missed++;
-    if (reply.seen_lsn > *wait_lsn)
-        *wait_lsn = reply.seen_lsn;
-    row->reply = reply;
-    count_result(core, reply.code);
+    if (reply->seen_lsn > *wait_lsn)
+        *wait_lsn = reply->seen_lsn;
+    count_result(core, reply->code);
 }
 
 static void run_rows(struct core *core, union job_row *rows, uint32_t row_count, uint64_t *wait_lsn)
@@ -72,8 +72,10 @@ static void run_rows(struct core *core, union job_row *rows, uint32_t row_count,
         uint32_t left = row_count - first;
         uint32_t count = left < ROW_GROUP ? left : ROW_GROUP;
         stock_prepare(core->stock, &rows[first].request, count);
-        for (uint32_t i = 0; i < count; i++)
-            run_row(core, &rows[first + i], wait_lsn);
+        for (uint32_t i = first; i < first + count; i++) {
+            const struct stock_request request = rows[i].request; /* the reply goes over it */
+            run_row(core, &request, &rows[i].reply, wait_lsn);
+        }
     }
 }
 
@@ -209,7 +211,7 @@ static void gather(struct core *core, struct job *job)
     struct gathered *gathered = &core->gathered;
     hf_assert(gathered->count < GATHERED_MAX);
     gathered->jobs[gathered->count] = job;
-    gathered->rows[gathered->count] = *job_rows(job);
+    gathered->rows[gathered->count] = job_rows(job)->request;
     gathered->count++;
     if (gathered->count == GATHERED_MAX)
         rows_run_gathered(core);
@@ -220,11 +222,10 @@ void rows_run_gathered(struct core *core)
     struct gathered *gathered = &core->gathered;
     if (gathered->count == 0)
         return;
-    stock_prepare(core->stock, &gathered->rows[0].request, gathered->count);
+    stock_prepare(core->stock, gathered->rows, gathered->count);
     for (uint32_t i = 0; i < gathered->count; i++) {
         struct job *job = gathered->jobs[i];
-        run_row(core, &gathered->rows[i], &job->wait_lsn);
-        *job_rows(job) = gathered->rows[i];
+        run_row(core, &gathered->rows[i], &job_rows(job)->reply, &job->wait_lsn);
         core_finish_part(core, job);
     }
     gathered->count = 0;
