@@ -5,10 +5,8 @@
 
 enum { DISTANCE_BITS = 3 };
 
-int index_init(struct index *index, uint32_t slot_count)
+void index_divide_words(struct index *index, uint32_t slot_count)
 {
-    hf_assert(slot_count < INDEX_SLOT_COUNT_MAX);
-    index->word_count = slot_count + slot_count / 2 + 1;
     index->slot_mask = 1;
     index->distance_shift = 1;
     while (index->slot_mask < slot_count) {
@@ -18,6 +16,16 @@ int index_init(struct index *index, uint32_t slot_count)
     uint32_t bits_left = 32 - index->distance_shift;
     index->distance_many =
         bits_left < DISTANCE_BITS ? (1u << bits_left) - 1 : (1u << DISTANCE_BITS) - 1;
+    index->many_bits = index->distance_many << index->distance_shift;
+    index->step_bits = 1u << index->distance_shift;
+    index->tag_mask = ~(index->slot_mask | index->many_bits);
+}
+
+int index_init(struct index *index, uint32_t slot_count)
+{
+    hf_assert(slot_count < INDEX_SLOT_COUNT_MAX);
+    index->word_count = slot_count + slot_count / 2 + 1;
+    index_divide_words(index, slot_count);
     /* Hashes scatter over the whole table from the first key on. */
     index->words = memory_map_touched((size_t)index->word_count * sizeof *index->words);
     return index->words == NULL ? -1 : 0;
@@ -66,8 +74,8 @@ static uint32_t distance_of(const struct index *index, uint32_t position, const 
 
 static void move(struct index *index, uint32_t from, uint32_t to, uint32_t new_distance)
 {
-    uint32_t many = index_distance_bits(index, index->distance_many);
-    index->words[to] = (index->words[from] & ~many) | index_distance_bits(index, new_distance);
+    index->words[to] =
+        (index->words[from] & ~index->many_bits) | index_distance_bits(index, new_distance);
 }
 
 void index_remove(struct index *index, uint64_t hash, uint32_t slot, index_hash_fn hash_of,

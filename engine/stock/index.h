@@ -25,6 +25,10 @@ struct index {
     uint32_t slot_mask;
     uint32_t distance_shift; /* behind the slot's bits */
     uint32_t distance_many;  /* this far, or farther */
+    /* worked out once, because each search needs them */
+    uint32_t many_bits; /* of a word: all of the distance's */
+    uint32_t step_bits; /* what one step adds to a word */
+    uint32_t tag_mask;
 };
 
 /* A search: where it is, and what the word of the key would have there but the slot. */
@@ -40,6 +44,10 @@ typedef uint64_t (*index_hash_fn)(const void *context, uint32_t slot);
  * refused. */
 int index_init(struct index *index, uint32_t slot_count);
 void index_deinit(struct index *index);
+
+/* Divides the words among slot, distance and tag: the part of index_init() that tests can't do with
+ * so many slots. */
+void index_divide_words(struct index *index, uint32_t slot_count);
 
 /* Adds a slot whose key is not in the index. */
 void index_insert(struct index *index, uint64_t hash, uint32_t slot);
@@ -71,7 +79,7 @@ static inline uint32_t index_distance_bits(const struct index *index, uint32_t d
 /* The bits of a word that it has from the hash. */
 static inline uint32_t index_tag(const struct index *index, uint64_t hash)
 {
-    return (uint32_t)hash & ~(index->slot_mask | index_distance_bits(index, index->distance_many));
+    return (uint32_t)hash & index->tag_mask;
 }
 
 static inline struct index_search index_search_begin(const struct index *index, uint64_t hash)
@@ -83,7 +91,7 @@ static inline struct index_search index_search_begin(const struct index *index, 
  * key is the right one. */
 static inline uint32_t index_search_next(const struct index *index, struct index_search *search)
 {
-    const uint32_t many = index_distance_bits(index, index->distance_many);
+    const uint32_t many = index->many_bits;
     for (;;) {
         uint32_t word = index->words[search->position];
         if (word == 0)
@@ -91,7 +99,7 @@ static inline uint32_t index_search_next(const struct index *index, struct index
         bool is_candidate = ((word ^ search->tag_and_distance) & ~index->slot_mask) == 0;
         search->position = index_after(index, search->position);
         if ((search->tag_and_distance & many) != many)
-            search->tag_and_distance += index_distance_bits(index, 1);
+            search->tag_and_distance += index->step_bits;
         if (is_candidate)
             return (word & index->slot_mask) - 1;
     }

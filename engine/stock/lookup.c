@@ -40,42 +40,6 @@ uint64_t buyer_slot_hash(const void *context, uint32_t slot)
     return buyer_hash(stock, item_id, buyer->buyer_id);
 }
 
-uint32_t item_find(const struct stock *stock, uint64_t item_id, uint64_t hash)
-{
-    struct index_search search = index_search_begin(&stock->item_index, hash);
-    uint32_t slot;
-    while ((slot = index_search_next(&stock->item_index, &search)) != INDEX_SLOT_NONE) {
-        if (item_at(stock, slot)->settings.item_id == item_id)
-            return slot;
-    }
-    return STOCK_SLOT_NONE;
-}
-
-uint32_t reservation_find(const struct stock *stock, uint32_t item_slot, struct id128 id,
-                          uint64_t hash)
-{
-    struct index_search search = index_search_begin(&stock->reservation_index, hash);
-    uint32_t slot;
-    while ((slot = index_search_next(&stock->reservation_index, &search)) != INDEX_SLOT_NONE) {
-        const struct reservation *reservation = reservation_at(stock, slot);
-        if (id128_equal(reservation->id, id) && reservation->item_slot == item_slot)
-            return slot;
-    }
-    return STOCK_SLOT_NONE;
-}
-
-uint32_t buyer_find(const struct stock *stock, uint32_t item_slot, uint64_t buyer_id, uint64_t hash)
-{
-    struct index_search search = index_search_begin(&stock->buyer_index, hash);
-    uint32_t slot;
-    while ((slot = index_search_next(&stock->buyer_index, &search)) != INDEX_SLOT_NONE) {
-        const struct buyer *buyer = buyer_at(stock, slot);
-        if (buyer->buyer_id == buyer_id && buyer->item_slot == item_slot)
-            return slot;
-    }
-    return STOCK_SLOT_NONE;
-}
-
 /* ---- ahead of a decision ---- */
 
 static void hash_row(const struct stock *stock, struct stock_request *row, struct touch_list *list)

@@ -146,14 +146,48 @@ const char *check_hashed(const struct stock *stock, struct stock_record *record,
 uint64_t reservation_slot_hash(const void *context, uint32_t slot);
 uint64_t buyer_slot_hash(const void *context, uint32_t slot);
 
-/* The slot, or STOCK_SLOT_NONE. */
-uint32_t item_find(const struct stock *stock, uint64_t item_id, uint64_t hash);
-uint32_t reservation_find(const struct stock *stock, uint32_t item_slot, struct id128 id,
-                          uint64_t hash);
-uint32_t buyer_find(const struct stock *stock, uint32_t item_slot, uint64_t buyer_id,
-                    uint64_t hash);
+/* ---- the slot of a key, or STOCK_SLOT_NONE; here, because each row asks for three ---- */
 
-/* What is in a slot, as an entry. */
+static inline uint32_t item_find(const struct stock *stock, uint64_t item_id, uint64_t hash)
+{
+    struct index_search search = index_search_begin(&stock->item_index, hash);
+    uint32_t slot;
+    while ((slot = index_search_next(&stock->item_index, &search)) != INDEX_SLOT_NONE) {
+        if (item_at(stock, slot)->settings.item_id == item_id)
+            return slot;
+    }
+    return STOCK_SLOT_NONE;
+}
+
+static inline uint32_t reservation_find(const struct stock *stock, uint32_t item_slot,
+                                        struct id128 id, uint64_t hash)
+{
+    struct index_search search = index_search_begin(&stock->reservation_index, hash);
+    uint32_t slot;
+    while ((slot = index_search_next(&stock->reservation_index, &search)) != INDEX_SLOT_NONE) {
+        const struct reservation *reservation = reservation_at(stock, slot);
+        if (id128_equal(reservation->id, id) && reservation->item_slot == item_slot)
+            return slot;
+    }
+    return STOCK_SLOT_NONE;
+}
+
+static inline uint32_t buyer_find(const struct stock *stock, uint32_t item_slot, uint64_t buyer_id,
+                                  uint64_t hash)
+{
+    struct index_search search = index_search_begin(&stock->buyer_index, hash);
+    uint32_t slot;
+    while ((slot = index_search_next(&stock->buyer_index, &search)) != INDEX_SLOT_NONE) {
+        const struct buyer *buyer = buyer_at(stock, slot);
+        if (buyer->buyer_id == buyer_id && buyer->item_slot == item_slot)
+            return slot;
+    }
+    return STOCK_SLOT_NONE;
+}
+
+/* ---- what is in a slot ---- */
+
+/* As an entry. */
 void item_entry(const struct stock *stock, uint32_t slot, struct stock_entry *entry_out);
 void buyer_entry(const struct stock *stock, uint32_t slot, struct stock_entry *entry_out);
 void reservation_entry(const struct stock *stock, uint32_t slot, struct stock_entry *entry_out);

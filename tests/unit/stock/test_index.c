@@ -114,9 +114,9 @@ Test(index, words_of_the_largest_table_have_room_for_a_distance)
     struct keys keys = {.asked_count = 0};
     struct index index;
     cr_assert_eq(index_init(&index, SLOTS), 0);
-    index.slot_mask = INDEX_SLOT_COUNT_MAX - 1;
-    index.distance_shift = 31;
-    index.distance_many = 1;
+    index_divide_words(&index, INDEX_SLOT_COUNT_MAX - 1);
+    cr_assert_eq(index.distance_many, 1u);
+    cr_assert_eq(index.tag_mask, 0u);
     go(&index, &keys, 3, index.word_count);
     index_deinit(&index);
 }
