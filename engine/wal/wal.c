@@ -531,17 +531,22 @@ bool wal_is_low(const struct wal *wal)
            wal->segment.segment_bytes - wal->segment_offset < wal->options.segment_bytes / 2;
 }
 
+static uint8_t *open_group_end(const struct wal *wal)
+{
+    return wal->open_buffer + LOG_GROUP_HEADER_BYTES + wal->open_payload_bytes;
+}
+
 uint8_t *wal_next(struct wal *wal)
 {
     hf_assert(wal_room(wal) > 0);
-    return wal->open_buffer + LOG_GROUP_HEADER_BYTES + wal->open_payload_bytes;
+    return open_group_end(wal);
 }
 
 uint64_t wal_append(struct wal *wal, uint32_t record_bytes)
 {
     hf_assert(record_bytes >= LOG_RECORD_BYTES_MIN && record_bytes <= LOG_RECORD_BYTES_MAX);
     hf_assert(record_bytes % 8 == 0);
-    hf_assert(bytes_get_u16(wal_next(wal)) == record_bytes);
+    hf_assert(bytes_get_u16(open_group_end(wal)) == record_bytes);
     uint64_t lsn = wal->next_lsn++;
     wal->counts.records++;
     if (wal->options.durability != WAL_OFF) {
