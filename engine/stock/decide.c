@@ -44,6 +44,15 @@ enum stock_field stock_request_invalid_field(const struct stock_request *request
     return STOCK_FIELD_NONE;
 }
 
+/* What all records of this file have in common. Their fields are set one by one, because a whole
+ * record is several times as large as its event of a hold, and would be zeroed for it. */
+static void start_record(struct stock_record *record, enum stock_record_type type, uint64_t now_ms)
+{
+    record->type = (uint8_t)type;
+    record->time_ms = now_ms;
+    record->lsn = 0;
+}
+
 /* ---- a new hold ---- */
 
 static bool window_allows(struct decision *decision, const struct item *item,
@@ -106,22 +115,22 @@ static void hold(struct decision *decision, const struct item *item)
 {
     const struct stock_request *request = decision->request;
     uint64_t hold_ms = request->hold_ms != 0 ? request->hold_ms : item->settings.hold_ms;
-    *decision->record = (struct stock_record){
-        .type = STOCK_RECORD_HELD,
-        .time_ms = decision->now_ms,
-        .hold = {.item_id = request->item_id,
-                 .reservation_id = request->reservation_id,
-                 .buyer_id = request->buyer_id,
-                 .sequence = item->next_sequence,
-                 .expires_ms = decision->now_ms + hold_ms,
-                 .user_data = request->user_data,
-                 .quantity = request->quantity},
-        .item_slot = decision->item_slot,
-        .reservation_slot = slab_next(&decision->stock->reservations),
-        .buyer_slot = decision->buyer_slot,
-        .buyer_hash = request->buyer_hash,
-        .reservation_hash = request->reservation_hash,
+    struct stock_record *record = decision->record;
+    start_record(record, STOCK_RECORD_HELD, decision->now_ms);
+    record->hold = (struct stock_hold_event){
+        .item_id = request->item_id,
+        .reservation_id = request->reservation_id,
+        .buyer_id = request->buyer_id,
+        .sequence = item->next_sequence,
+        .expires_ms = decision->now_ms + hold_ms,
+        .user_data = request->user_data,
+        .quantity = request->quantity,
     };
+    record->item_slot = decision->item_slot;
+    record->reservation_slot = slab_next(&decision->stock->reservations);
+    record->buyer_slot = decision->buyer_slot;
+    record->buyer_hash = request->buyer_hash;
+    record->reservation_hash = request->reservation_hash;
     struct stock_reply *reply = decision->reply;
     reply->state = STOCK_STATE_HELD;
     reply->quantity = request->quantity;
@@ -153,20 +162,22 @@ static struct stock_hold_event *change(const struct stock *stock, uint32_t slot,
                                        struct stock_record *record)
 {
     const struct reservation *reservation = reservation_at(stock, slot);
-    *record = (struct stock_record){
-        .type = (uint8_t)type,
-        .time_ms = now_ms,
-        .hold = {.item_id = item_at(stock, reservation->item_slot)->settings.item_id,
-                 .reservation_id = reservation->id,
-                 .buyer_id = reservation->buyer_id,
-                 .sequence = reservation->sequence,
-                 .expires_ms = reservation->expires_ms,
-                 .user_data = reservation->user_data,
-                 .quantity = (uint32_t)reservation->quantity,
-                 .quantity_confirmed = (uint32_t)reservation->quantity_confirmed},
-        .item_slot = reservation->item_slot,
-        .reservation_slot = slot,
+    start_record(record, type, now_ms);
+    record->hold = (struct stock_hold_event){
+        .item_id = item_at(stock, reservation->item_slot)->settings.item_id,
+        .reservation_id = reservation->id,
+        .buyer_id = reservation->buyer_id,
+        .sequence = reservation->sequence,
+        .expires_ms = reservation->expires_ms,
+        .user_data = reservation->user_data,
+        .quantity = (uint32_t)reservation->quantity,
+        .quantity_confirmed = (uint32_t)reservation->quantity_confirmed,
     };
+    record->item_slot = reservation->item_slot;
+    record->reservation_slot = slot;
+    record->buyer_slot = STOCK_SLOT_NONE;
+    record->buyer_hash = 0;
+    record->reservation_hash = 0;
     return &record->hold;
 }
 
