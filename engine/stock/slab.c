@@ -26,11 +26,6 @@ void slab_touch(const struct slab *slab, uint32_t first_slot, uint32_t slot_coun
     memory_touch(slab_at(slab, first_slot), slot_count * slab->entry_bytes);
 }
 
-uint32_t slab_next(const struct slab *slab)
-{
-    return slab->free_head != 0 ? slab->free_head - 1 : slab->touched_count;
-}
-
 uint32_t slab_take(struct slab *slab)
 {
     hf_assert(!slab_is_full(slab));

@@ -35,7 +35,10 @@ static inline bool slab_is_full(const struct slab *slab)
 }
 
 /* The slot that slab_take() will return; the slab is not full. */
-uint32_t slab_next(const struct slab *slab);
+static inline uint32_t slab_next(const struct slab *slab)
+{
+    return slab->free_head != 0 ? slab->free_head - 1 : slab->touched_count;
+}
 
 /* Takes a slot, whose entry is all zeros. */
 uint32_t slab_take(struct slab *slab);
