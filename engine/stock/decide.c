@@ -316,10 +316,14 @@ static enum stock_code decide(struct decision *decision)
     reply->invalid_field = (uint8_t)stock_request_invalid_field(request, decision->now_ms);
     if (reply->invalid_field != STOCK_FIELD_NONE)
         return STOCK_INVALID;
-    decision->item_slot = item_find(stock, request->item_id, request->item_hash);
+    decision->item_slot = request->item_slot;
+    if (decision->item_slot == STOCK_SLOT_NONE) /* unless it was created since */
+        decision->item_slot =
+            item_find(stock, request->item_id, item_hash(stock, request->item_id));
     if (decision->item_slot == STOCK_SLOT_NONE)
         return STOCK_UNKNOWN_ITEM;
     const struct item *item = item_at(stock, decision->item_slot);
+    hf_assert(item->settings.item_id == request->item_id);
     reply->available = item_available(item);
     reply->seen_lsn = item->changed_lsn;
     uint32_t slot = reservation_find(stock, decision->item_slot, request->reservation_id,

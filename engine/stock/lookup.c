@@ -3,7 +3,7 @@
 
 #include "base/assert.h"
 
-_Static_assert(STOCK_PREPARE_MAX * 2 <= TOUCH_MAX, "two lines of a row at a time");
+_Static_assert(STOCK_PREPARE_MAX * 3 <= TOUCH_MAX, "three lines of a row at a time");
 
 /* Hashes are keyed, so that a client who chooses ids cannot fill one neighbourhood of a table. */
 
@@ -42,20 +42,26 @@ uint64_t buyer_slot_hash(const void *context, uint32_t slot)
 
 /* ---- ahead of a decision ---- */
 
-static void hash_row(const struct stock *stock, struct stock_request *row, struct touch_list *list)
+/* Returns the item's hash, which nobody needs once the item is found. */
+static uint64_t hash_row(const struct stock *stock, struct stock_request *row,
+                         struct touch_list *list)
 {
-    row->item_hash = item_hash(stock, row->item_id);
+    uint64_t hash = item_hash(stock, row->item_id);
     row->reservation_hash = reservation_hash(stock, row->item_id, row->reservation_id);
     row->buyer_hash = buyer_hash(stock, row->item_id, row->buyer_id);
-    touch_add(list, index_line(&stock->item_index, row->item_hash));
+    touch_add(list, index_line(&stock->item_index, hash));
     touch_add(list, index_line(&stock->reservation_index, row->reservation_hash));
+    return hash;
 }
 
-/* The item; and the reservation, which a new hold finds only if the request is a repeated one. */
-static void add_slots(const struct stock *stock, const struct stock_request *row,
+/* The item, as far as it is read; and the reservation, which a new hold finds only if the request
+ * is a repeated one. */
+static void add_slots(const struct stock *stock, const struct stock_request *row, uint64_t hash,
                       struct touch_list *list)
 {
-    (void)touch_add_slot(list, &stock->item_index, row->item_hash, &stock->items);
+    uint32_t item_slot = touch_add_slot(list, &stock->item_index, hash, &stock->items);
+    if (item_slot != INDEX_SLOT_NONE && row->op == STOCK_OP_RESERVE)
+        touch_add(list, &item_at(stock, item_slot)->settings.hold_ms);
     uint32_t slot = touch_add_slot(list, &stock->reservation_index, row->reservation_hash,
                                    &stock->reservations);
     if (slot != INDEX_SLOT_NONE)
@@ -66,10 +72,9 @@ static void add_slots(const struct stock *stock, const struct stock_request *row
 static void add_buyer_of_hold(const struct stock *stock, const struct stock_request *row,
                               struct touch_list *list)
 {
-    if (row->buyer_id == 0)
+    if (row->buyer_id == 0 || row->item_slot == STOCK_SLOT_NONE)
         return;
-    uint32_t slot = item_find(stock, row->item_id, row->item_hash);
-    if (slot != STOCK_SLOT_NONE && item_available(item_at(stock, slot)) != 0)
+    if (item_available(item_at(stock, row->item_slot)) != 0)
         touch_add(list, index_line(&stock->buyer_index, row->buyer_hash));
 }
 
@@ -87,15 +92,18 @@ static void add_buyer_of_change(const struct stock *stock, const struct stock_re
 /* Each pass reads the lines that the one before has touched, so the waits of all rows overlap. */
 void stock_prepare(const struct stock *stock, struct stock_request *rows, uint32_t row_count)
 {
-    struct touch_list list = {.count = 0};
+    struct touch_list list;
+    uint64_t item_hashes[STOCK_PREPARE_MAX];
     hf_assert(row_count <= STOCK_PREPARE_MAX);
+    list.count = 0;
     for (uint32_t i = 0; i < row_count; i++)
-        hash_row(stock, &rows[i], &list);
+        item_hashes[i] = hash_row(stock, &rows[i], &list);
     touch_all(&list);
     for (uint32_t i = 0; i < row_count; i++)
-        add_slots(stock, &rows[i], &list);
+        add_slots(stock, &rows[i], item_hashes[i], &list);
     touch_all(&list);
     for (uint32_t i = 0; i < row_count; i++) {
+        rows[i].item_slot = item_find(stock, rows[i].item_id, item_hashes[i]);
         if (rows[i].op == STOCK_OP_RESERVE)
             add_buyer_of_hold(stock, &rows[i], &list);
         else if (rows[i].op != STOCK_OP_GET)

@@ -20,7 +20,7 @@
 #include "timer/timer.h"
 
 struct item {
-    /* what every decision reads: the first cache line */
+    /* what every decision reads is in the first cache line; a new hold reads the second as well */
     _Alignas(64) uint64_t held;
     uint64_t sold;
     uint64_t next_sequence;
@@ -29,6 +29,7 @@ struct item {
     struct stock_item_settings settings;
 };
 _Static_assert(sizeof(struct item) == 192, "three cache lines");
+_Static_assert(offsetof(struct item, settings.hold_ms) == 64, "where the second one begins");
 
 struct reservation {
     uint32_t item_slot;

@@ -62,7 +62,7 @@ struct stock_request {
     uint32_t quantity;   /* reserve: 1 .. STOCK_QUANTITY_MAX; confirm: 0 = all that is held */
     uint8_t op;          /* enum stock_op */
     /* filled in by stock_prepare() */
-    uint64_t item_hash;
+    uint32_t item_slot; /* items never move; STOCK_SLOT_NONE when there is none yet */
     uint64_t reservation_hash;
     uint64_t buyer_hash;
 };
@@ -142,9 +142,9 @@ uint64_t stock_touch_ahead(const struct stock *stock, uint32_t *slot_inout);
  * asks this before anything else; so does whoever refuses rows without asking the state. */
 enum stock_field stock_request_invalid_field(const struct stock_request *request, uint64_t now_ms);
 
-/* Fills in the hashes of the rows and reads what deciding them will need, so that it is in the
- * cache. Call it for as many rows as there are, at most STOCK_PREPARE_MAX, shortly before deciding
- * them. */
+/* Finds the items of the rows, fills in the other hashes, and reads what deciding them will need,
+ * so that it is in the cache. Call it for as many rows as there are, at most STOCK_PREPARE_MAX,
+ * shortly before deciding them. */
 void stock_prepare(const struct stock *stock, struct stock_request *rows, uint32_t row_count);
 
 /* Answers one prepared row. Changes nothing. `record_out->type` is STOCK_RECORD_NONE when nothing

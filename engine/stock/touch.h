@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-enum { TOUCH_MAX = 256 };
+enum { TOUCH_MAX = 384 };
 
 struct touch_list {
     uint32_t count;
