@@ -201,7 +201,8 @@ static void add_slots(const struct stock *stock, struct loaded *loaded, struct t
 
 static void touch_batch(const struct stock *stock, struct loaded *batch, uint32_t count)
 {
-    struct touch_list list = {.count = 0};
+    struct touch_list list;
+    list.count = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (batch[i].is_wanted)
             add_index_lines(stock, &batch[i], &list);
@@ -567,7 +568,8 @@ static void ties_of_reservations(const void *context, const uint32_t *slots, uin
                                  struct timer_tie *ties_out)
 {
     const struct stock *stock = context;
-    struct touch_list list = {.count = 0};
+    struct touch_list list;
+    list.count = 0;
     hf_assert(slot_count <= TOUCH_MAX);
     for (uint32_t i = 0; i < slot_count; i++)
         touch_add(&list, reservation_at(stock, slots[i]));
