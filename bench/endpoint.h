@@ -19,5 +19,6 @@ int endpoint_connect_begin(const struct endpoint *endpoint);
 
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t monotonic_ns(void);
+void sleep_until(uint64_t ns);
 
 #endif

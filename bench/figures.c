@@ -9,7 +9,7 @@ const struct figures_quantile figures_quantiles[FIGURES_QUANTILES] = {
     {"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99.9", 0.999}, {"p99.99", 0.9999}, {"max", 1}};
 
 /* What figures_median() takes them for. */
-enum { FIGURES_COUNT = 3 + (1 + 2 * LOAD_KINDS) * FIGURES_QUANTILES };
+enum { FIGURES_COUNT = 4 + (2 + 3 * LOAD_KINDS) * FIGURES_QUANTILES };
 static_assert(sizeof(struct figures) == FIGURES_COUNT * sizeof(double), "doubles and nothing else");
 
 static double per_row_us(uint64_t ns, uint64_t rows)
@@ -33,6 +33,13 @@ static void take_times(double (*us_out)[FIGURES_QUANTILES], const struct load_ti
     }
 }
 
+static void take_clicks(double *us_out, const struct load_times *times)
+{
+    struct histogram all = {0};
+    load_add_clicks(&all, times);
+    figures_quantiles_us(us_out, &all);
+}
+
 void figures_take(struct figures *out, const struct load_result *result)
 {
     uint64_t clicks = load_answered(result, WIRE_RESERVE);
@@ -41,11 +48,12 @@ void figures_take(struct figures *out, const struct load_result *result)
     out->server_cpu_us =
         result->server_cpu_known ? per_row_us(result->server_cpu_ns, result->answered) : NAN;
     out->own_cpu_us = per_row_us(result->own_cpu_ns, result->answered);
-    struct histogram all = {0};
-    load_add_clicks(&all, &result->latency);
-    figures_quantiles_us(out->clicks_us, &all);
+    out->stood_still = result->standstills.known ? standstill_share(&result->standstills) : NAN;
+    take_clicks(out->clicks_us, &result->latency);
+    take_clicks(out->outside_clicks_us, &result->outside);
     take_times(out->latency_us, &result->latency);
     take_times(out->service_us, &result->service);
+    take_times(out->outside_us, &result->outside);
 }
 
 static int by_size(const void *left, const void *right)

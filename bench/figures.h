@@ -20,9 +20,12 @@ struct figures {
     double per_second;    /* clicks answered */
     double server_cpu_us; /* per row, as the next one */
     double own_cpu_us;
+    double stood_still;                  /* share of the time */
     double clicks_us[FIGURES_QUANTILES]; /* latency of all kinds of answers to reserve */
     double latency_us[LOAD_KINDS][FIGURES_QUANTILES];
     double service_us[LOAD_KINDS][FIGURES_QUANTILES];
+    double outside_us[LOAD_KINDS][FIGURES_QUANTILES]; /* latency outside standstills */
+    double outside_clicks_us[FIGURES_QUANTILES];
 };
 
 /* A histogram of nanoseconds in FIGURES_QUANTILES microseconds; NAN when it is empty. */

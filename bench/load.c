@@ -428,6 +428,7 @@ static void check_times(struct load *load, uint64_t now_ns)
     if (load->running) {
         write_timeline(load, now_ns);
         note_progress(load, now_ns);
+        load_count_outside(load);
     }
 }
 
@@ -529,8 +530,11 @@ bool load_create(struct load *load)
                           : PLAN_NEVER;
     bool planned = plan_create(&load->plan, options->arrival, options->seed,
                                (uint32_t)options->connections, end_ns);
-    if (!planned || load->result == NULL || load->connections == NULL || load->slot_rows == NULL ||
-        load->item_ids == NULL || load->arena_memory == NULL || load->epoll_fd < 0) {
+    bool is_undecided = load_is_open_loop(load) && load->team->watch.count > 0;
+    bool decidable = !is_undecided || undecided_create(&load->undecided);
+    if (!planned || !decidable || load->result == NULL || load->connections == NULL ||
+        load->slot_rows == NULL || load->item_ids == NULL || load->arena_memory == NULL ||
+        load->epoll_fd < 0) {
         return false;
     }
     load->id_lows = load->item_ids + batch;
@@ -559,6 +563,7 @@ void load_destroy(struct load *load)
         close(load->epoll_fd);
     }
     plan_destroy(&load->plan);
+    undecided_destroy(&load->undecided);
     free(load->result);
     free(load->connections);
     free(load->slot_rows);
@@ -573,6 +578,7 @@ static void finish(struct load *load)
         load->counting = false;
     }
     load_count_end(load);
+    load_count_rest_outside(load);
     stop_sending(load);
     for (uint32_t i = 0; i < load->connection_count; i++) {
         load_count_lost(load, &load->connections[i]);

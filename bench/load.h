@@ -6,6 +6,7 @@
 
 #include "bench/histogram.h"
 #include "bench/phases.h"
+#include "bench/standstill.h"
 #include "bench/timeline.h"
 #include "bench/workload.h"
 
@@ -65,6 +66,8 @@ struct load_result {
     uint64_t frames;
     struct load_times latency; /* from the planned moment to the answer */
     struct load_times service; /* from sending to the answer; the same in a closed loop */
+    struct load_times outside; /* latency of rows that were neither planned nor waited for within a
+                                * standstill; of an open loop only */
     struct load_pace pace;
     struct histogram phases[PHASES]; /* latency of clicks; only when there are phases */
     uint64_t elapsed_ns;             /* from the end of the warm-up to the last answer */
@@ -74,6 +77,7 @@ struct load_result {
     struct load_busy busiest; /* of the threads */
     uint64_t server_cpu_ns;
     bool server_cpu_known;
+    struct standstill_summary standstills;
 
     /* What is above counts from the end of the warm-up on. */
     uint64_t warmup_rows; /* answered before */

@@ -7,7 +7,10 @@
 /* What is counted, and from when on. A run begins with its warm-up, if it has one: what is answered
  * and sent in that time is counted too, so that the progress line has something to show, and thrown
  * away at its end but for how many rows it was. CPU time is read at the same moment, so it is that
- * of what counts; the server's by the first thread, for all. */
+ * of what counts; the server's by the first thread, for all.
+ *
+ * Whether an answer comes from outside standstills is known some milliseconds later, when all
+ * watchers have come back, each standstill being theirs to tell. Until then its latency waits. */
 
 const char *load_kind_name(enum load_kind kind)
 {
@@ -32,11 +35,13 @@ void load_count_begin(struct load *load, uint64_t now_ns)
     uint64_t warmup_rows = result->answered;
     memset(result, 0, offsetof(struct load_result, warmup_rows));
     result->warmup_rows = warmup_rows;
+    undecided_clear(&load->undecided);
     load->counting = true;
     load->counting_since_ns = now_ns;
     load->own_cpu_before_ns = process_thread_cpu_ns();
     load->own_wait_before_ns = process_thread_wait_ns();
     if (load->number == 0) {
+        standstill_watch_count_from(&team->watch, now_ns);
         uint64_t pid = team->options->server_pid;
         team->server_cpu_known = pid != 0 && process_cpu_ns(pid, &team->server_cpu_before_ns);
     }
@@ -96,6 +101,7 @@ void load_count_add(struct load_result *sum, const struct load_result *result)
     sum->frames += result->frames;
     add_times(&sum->latency, &result->latency);
     add_times(&sum->service, &result->service);
+    add_times(&sum->outside, &result->outside);
     add_pace(&sum->pace, &result->pace);
     for (int phase = 0; phase < PHASES; phase++) {
         histogram_add(&sum->phases[phase], &result->phases[phase]);
@@ -127,6 +133,39 @@ static enum load_kind kind_of(enum wire_op op, uint32_t result)
     return op == WIRE_CONFIRM ? LOAD_CONFIRM : LOAD_CANCEL;
 }
 
+void load_count_outside(struct load *load)
+{
+    struct standstill_watch *watch = &load->team->watch;
+    uint64_t known_ns = standstill_watch_known_until(watch);
+    if (undecided_next_ns(&load->undecided) < known_ns) {
+        undecided_decide(&load->undecided, standstill_watch_acquire(watch), known_ns,
+                         &load->result->outside);
+        standstill_watch_release(watch);
+    }
+}
+
+void load_count_rest_outside(struct load *load)
+{
+    uint64_t now_ns = monotonic_ns();
+    while (undecided_next_ns(&load->undecided) < now_ns) {
+        sleep_until(monotonic_ns() + STANDSTILL_NS_MIN);
+        load_count_outside(load);
+    }
+}
+
+/* Without room the oldest are decided by what is known. */
+static void keep_undecided(struct load *load, const struct slot *slot, uint64_t now_ns,
+                           const uint32_t *counts)
+{
+    if (undecided_is_full(&load->undecided)) {
+        struct standstill_watch *watch = &load->team->watch;
+        undecided_decide(&load->undecided, standstill_watch_acquire(watch), UINT64_MAX,
+                         &load->result->outside);
+        standstill_watch_release(watch);
+    }
+    undecided_add(&load->undecided, slot->planned_ns, now_ns, counts);
+}
+
 void load_count_rows(struct load *load, struct connection *c, uint32_t slot_number,
                      const struct wire_reply *reply, uint64_t now_ns)
 {
@@ -143,6 +182,9 @@ void load_count_rows(struct load *load, struct connection *c, uint32_t slot_numb
     for (int kind = 0; kind < LOAD_KINDS; kind++) {
         histogram_record(&result->latency.kinds[kind], now_ns - slot->planned_ns, counts[kind]);
         histogram_record(&result->service.kinds[kind], now_ns - slot->sent_ns, counts[kind]);
+    }
+    if (undecided_is_used(&load->undecided)) {
+        keep_undecided(load, slot, now_ns, counts);
     }
     result->answered += slot->row_count;
     result->elapsed_ns = now_ns - load->counting_since_ns;

@@ -8,6 +8,8 @@
 #include "bench/load.h"
 #include "bench/plan.h"
 #include "bench/progress.h"
+#include "bench/standstill_watch.h"
+#include "bench/undecided.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -31,6 +33,7 @@ struct load_team {
     struct load *loads;          /* one per thread */
     uint32_t size;
     struct progress progress;
+    struct standstill_watch watch;
     uint64_t server_cpu_before_ns; /* when counting began */
     bool server_cpu_known;
     atomic_bool is_stopped; /* send nothing new: there is trouble */
@@ -74,6 +77,8 @@ struct load {
     uint64_t *buyer_ids;
     struct message_arena arena;
     void *arena_memory;
+
+    struct undecided undecided; /* of an open loop, while there are watchers */
 
     struct plan plan; /* of an open loop: a line per connection of the whole load, of which this
                        * thread's begin; in a closed one none ever begins */
@@ -128,6 +133,11 @@ void load_count_begin(struct load *load, uint64_t now_ns);
 
 /* Nothing more will be answered. */
 void load_count_end(struct load *load);
+
+/* Counts the latencies that lie outside standstills, as far as that is known by now; in the end,
+ * when it is known of all. */
+void load_count_outside(struct load *load);
+void load_count_rest_outside(struct load *load);
 
 /* The frame of this slot was answered; its rows are in the reply. */
 void load_count_rows(struct load *load, struct connection *connection, uint32_t slot_number,

@@ -17,7 +17,6 @@
  * all have theirs back. When all have ended, what they counted is added up. */
 
 #define NS_PER_MS   1000000ull
-#define NS_PER_S    1000000000ull
 #define TO_START_NS (1 * NS_PER_MS) /* all have woken up by then, as a rule */
 
 static atomic_bool stop_asked;
@@ -64,13 +63,6 @@ static uint64_t unix_ms(void)
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / NS_PER_MS;
-}
-
-static void sleep_until(uint64_t ns)
-{
-    struct timespec moment = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &moment, NULL) != 0) {
-    }
 }
 
 bool load_meet(struct load *load)
@@ -252,6 +244,7 @@ void load_run(struct load_result *result, const struct bench_options *options,
         .lock = PTHREAD_MUTEX_INITIALIZER,
         .met = PTHREAD_COND_INITIALIZER,
     };
+    standstill_watch_begin(&team.watch, options->server_pid);
     if (create(&team)) {
         struct sigaction on_stop = {.sa_handler = ask_to_stop};
         struct sigaction before;
@@ -263,5 +256,6 @@ void load_run(struct load_result *result, const struct bench_options *options,
         snprintf(result->trouble, sizeof result->trouble,
                  "out of memory for so many threads, connections, frames and rows");
     }
+    standstill_watch_end(&team.watch, &result->standstills);
     destroy(&team);
 }

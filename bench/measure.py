@@ -152,11 +152,16 @@ def null_server(options):
     return Server(options, "null-server", ["0"])
 
 
+def stood_still(run):
+    """The share of the time in which the host had stopped a CPU, if that is known."""
+    return {"stood_still": run["standstills"]["share"]} if run["standstills"] else {}
+
+
 def rate_figures(run, kind):
     latency = run["latency_us"][kind]
     return {"rate": run["reserve_per_second"], "server_cpu_us": run["server_cpu_us_per_row"],
             "load_cpu_share": run["own_cpu_share"], "p50_us": latency["p50"],
-            "p99_us": latency["p99"]}
+            "p99_us": latency["p99"], **stood_still(run)}
 
 
 def shape(connections, pipeline, batch):

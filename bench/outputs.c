@@ -32,7 +32,11 @@ bool outputs_open(struct outputs *outputs, const struct bench_options *options)
         for (int i = 0; i < FIGURES_QUANTILES; i++) {
             fprintf(outputs->csv, ",%s_us", figures_quantiles[i].name);
         }
-        fputs(",server_cpu_us,own_cpu_us,warnings\n", outputs->csv);
+        fputs(",server_cpu_us,own_cpu_us,stood_still", outputs->csv);
+        for (int i = 0; i < FIGURES_QUANTILES; i++) {
+            fprintf(outputs->csv, ",outside_%s_us", figures_quantiles[i].name);
+        }
+        fputs(",warnings\n", outputs->csv);
     }
     return true;
 }
@@ -61,6 +65,10 @@ static void put_line(FILE *file, uint32_t number, const struct bench_options *op
     }
     put_known(file, figures->server_cpu_us);
     put_known(file, figures->own_cpu_us);
+    put_known(file, figures->stood_still);
+    for (int i = 0; i < FIGURES_QUANTILES; i++) {
+        put_known(file, figures->outside_clicks_us[i]);
+    }
     fprintf(file, ",%d\n", warnings_find(result, warnings));
     fflush(file);
 }

@@ -61,13 +61,19 @@ uint64_t process_thread_cpu_ns(void)
     return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
+#define SCHEDSTAT "/proc/thread-self/schedstat"
+
 uint64_t process_thread_wait_ns(void)
 {
     char text[128];
     unsigned long long waited_ns = 0;
-    if (!read_text("/proc/thread-self/schedstat", text, sizeof text) ||
-        sscanf(text, "%*u %llu", &waited_ns) != 1) {
+    if (!read_text(SCHEDSTAT, text, sizeof text) || sscanf(text, "%*u %llu", &waited_ns) != 1) {
         return 0;
     }
     return waited_ns;
+}
+
+bool process_counts_waiting(void)
+{
+    return access(SCHEDSTAT, R_OK) == 0;
 }

@@ -16,5 +16,6 @@ uint64_t process_thread_cpu_ns(void);
 /* For how long the calling thread was ready to run and had no CPU, in all. 0 when the kernel does
  * not count it. */
 uint64_t process_thread_wait_ns(void);
+bool process_counts_waiting(void);
 
 #endif

@@ -98,11 +98,26 @@ static json_t *times_json(const struct load_times *times)
 static json_t *pace_json(const struct bench_options *o, const struct load_result *load)
 {
     const struct load_pace *pace = &load->pace;
-    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:f}", "rate", count(o->rate), "arrival",
-                     o->arrival_name, "service_us", times_json(&load->service), "own_delay_us",
+    json_t *outside = load->standstills.known ? times_json(&load->outside) : json_null();
+    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:f}", "rate", count(o->rate),
+                     "arrival", o->arrival_name, "service_us", times_json(&load->service),
+                     "outside_standstills_us", outside, "own_delay_us",
                      quantiles_json(&pace->own_delay), "late_frames", count(pace->late),
                      "late_from_us", count(LOAD_LATE_NS / 1000), "waited_frames",
                      count(pace->waited), "behind_s", (double)pace->behind_ns / 1e9);
+}
+
+/* Null when it is not known. */
+static json_t *standstills_json(const struct load_result *load)
+{
+    const struct standstill_summary *still = &load->standstills;
+    if (!still->known) {
+        return json_null();
+    }
+    return json_pack("{s:o, s:f, s:o, s:f, s:f, s:f}", "cpus", count(still->cpus), "watched_s",
+                     (double)still->watched_ns / 1e9, "count", count(still->count), "share",
+                     standstill_share(still), "median_ms", (double)still->median_ns / 1e6, "max_ms",
+                     (double)still->longest_ns / 1e6);
 }
 
 static json_t *warnings_json(const struct load_result *load)
@@ -202,10 +217,13 @@ json_t *report_json_median(const struct bench_options *options, const struct fig
     json_object_set_new(object, "reserve_per_second", json_real(median->per_second));
     set_known(object, "server_cpu_us_per_row", median->server_cpu_us);
     set_known(object, "own_cpu_us_per_row", median->own_cpu_us);
+    set_known(object, "stood_still_share", median->stood_still);
     json_object_set_new(object, "clicks_us", figures_quantiles_json(median->clicks_us));
     json_object_set_new(object, "latency_us", figures_times_json(median->latency_us));
     if (options->rate > 0) {
         json_object_set_new(object, "service_us", figures_times_json(median->service_us));
+        json_object_set_new(object, "outside_standstills_us",
+                            figures_times_json(median->outside_us));
     }
     return object;
 }
@@ -246,6 +264,7 @@ json_t *report_json_run(const struct bench_options *options, const struct run *r
                                       "wait_share",
                                       (double)busiest->wait_ns / (double)busiest->elapsed_ns));
     }
+    json_object_set_new(object, "standstills", standstills_json(load));
     if (options->rate > 0) {
         json_object_set_new(object, "open_loop", pace_json(options, load));
     }

@@ -132,12 +132,46 @@ static void print_quantile_names(const char *what)
     printf("\n");
 }
 
+static void print_kinds(const double (*us)[FIGURES_QUANTILES])
+{
+    for (int kind = 0; kind < LOAD_KINDS; kind++) {
+        print_quantiles(load_kind_name((enum load_kind)kind), us[kind]);
+    }
+}
+
 static void print_times(const char *what, const double (*us)[FIGURES_QUANTILES])
 {
     printf("\n");
     print_quantile_names(what);
-    for (int kind = 0; kind < LOAD_KINDS; kind++) {
-        print_quantiles(load_kind_name((enum load_kind)kind), us[kind]);
+    print_kinds(us);
+}
+
+static void print_outside(const struct figures *figures)
+{
+    printf("latency outside standstills: of what was neither planned nor waited for in one\n");
+    print_quantile_names("outside, us");
+    print_kinds(figures->outside_us);
+}
+
+/* What a host does to its machine, and the latencies without it. */
+static void print_standstills(const struct bench_options *o, const struct load_result *load,
+                              const struct figures *figures)
+{
+    const struct standstill_summary *still = &load->standstills;
+    if (!still->known) {
+        printf("\nstood still  not known: this kernel does not count how long a thread waits\n");
+        return;
+    }
+    printf("\nstood still  %.2f %% of the time: %s standstill%s of %u CPU%s",
+           100 * figures->stood_still, grouped(still->count), still->count == 1 ? "" : "s",
+           still->cpus, still->cpus == 1 ? "" : "s");
+    if (still->count > 0) {
+        printf(", median %.1f ms, at most %.1f ms", (double)still->median_ns / 1e6,
+               (double)still->longest_ns / 1e6);
+    }
+    printf("\n");
+    if (still->count > 0 && o->rate > 0) {
+        print_outside(figures);
     }
 }
 
@@ -262,6 +296,7 @@ void report_text_run(const struct bench_options *options, const struct run *run)
                (unsigned long long)run->expiries.late_ms_max);
     }
     print_latencies(options, load, &figures);
+    print_standstills(options, load, &figures);
     if (options->scenario == SCENARIO_STORM) {
         print_storm(options, run);
     }
@@ -288,6 +323,12 @@ void report_text_median(const struct bench_options *options, const struct figure
     print_times("latency, us", median->latency_us);
     if (options->rate > 0) {
         print_times("service, us", median->service_us);
+    }
+    if (!isnan(median->stood_still)) {
+        printf("\nstood still  %.2f %% of the time\n", 100 * median->stood_still);
+    }
+    if (median->stood_still > 0 && options->rate > 0) {
+        print_outside(median);
     }
     printf("\nCPU time     ");
     if (!isnan(median->server_cpu_us)) {

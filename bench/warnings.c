@@ -36,5 +36,13 @@ int warnings_find(const struct load_result *load, char (*warnings_out)[WARNING_B
             "and are in no figure",
             (double)pace->behind_ns / 1e9);
     }
+    const struct standstill_summary *still = &load->standstills;
+    if (standstill_share(still) > WARNINGS_STOOD_STILL_SHARE) {
+        snprintf(warnings_out[count++], WARNING_BYTES,
+                 "the machine stood still for %.3g %% of the time, up to %.1f ms at once: whoever "
+                 "hosts it stopped a CPU of the load or of the server; the rate is lower for that, "
+                 "and latencies are higher, without the server's doing",
+                 100 * standstill_share(still), (double)still->longest_ns / 1e6);
+    }
     return count;
 }

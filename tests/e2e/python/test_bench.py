@@ -191,6 +191,11 @@ def open_loop(checks, options, server):
             latency, service = report["latency_us"][kind], plan["service_us"][kind]
             checks.check("%s: service is a part of latency, %s" % (name, kind), all(
                 service[column] <= latency[column] for column in latency), (latency, service))
+        still, outside = report["standstills"], plan["outside_standstills_us"]
+        checks.check("%s: what standstills do not touch is a part of all" % name, still is None or all(
+            outside[kind]["count"] <= times["count"] and
+            (still["count"] > 0 or outside[kind] == times)
+            for kind, times in report["latency_us"].items()), (still, outside))
         check_timeline(checks, name, timeline, report, 50)
 
 
@@ -212,6 +217,9 @@ def server_pauses(checks, options, server):
     checks.check("server pauses: each click that it delayed counts", latency["p90"] > 300e3, latency)
     checks.check("server pauses: which service times hide", service["p90"] < latency["p90"] / 2,
                  (latency, service))
+    still = report["standstills"]
+    checks.check("server pauses: that is no standstill of the machine",
+                 still is None or still["max_ms"] < 900, still)
     check_timeline(checks, "server pauses", timeline, report, 100)
     checks.check("server pauses: each interval in it shows it", 5 <= sum(
         line["p50_us"] != "" and float(line["p50_us"]) > 200e3 for line in timeline.lines()),

@@ -40,6 +40,23 @@ Test(figures, of_a_run_are_its_rate_its_percentiles_and_what_a_row_costs)
     cr_expect(isnan(figures.service_us[LOAD_ACCEPTED][0]));
 }
 
+Test(figures, of_a_run_that_stood_still_are_the_share_and_the_latencies_outside)
+{
+    histogram_record(&result.latency.kinds[LOAD_REFUSED], 9000, 10);
+    histogram_record(&result.outside.kinds[LOAD_REFUSED], 1000, 9);
+    result.standstills.watched_ns = 1000;
+    result.standstills.total_ns = 50;
+    struct figures figures;
+    figures_take(&figures, &result);
+    cr_expect(isnan(figures.stood_still), "not known");
+    result.standstills.known = true;
+    figures_take(&figures, &result);
+    cr_expect_float_eq(figures.stood_still, 0.05, 1e-9);
+    cr_expect_float_eq(figures.latency_us[LOAD_REFUSED][0], 9, 0.1);
+    cr_expect_float_eq(figures.outside_us[LOAD_REFUSED][0], 1, 0.01);
+    cr_expect_float_eq(figures.outside_clicks_us[0], 1, 0.01);
+}
+
 Test(figures, of_a_run_without_answers_are_no_numbers)
 {
     struct figures figures;

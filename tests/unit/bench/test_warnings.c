@@ -56,6 +56,21 @@ Test(warnings, frames_that_left_late_and_those_that_never_left_are_told)
     cr_expect_not_null(strstr(warnings[1], "2.000 s behind"), "%s", warnings[1]);
 }
 
+Test(warnings, a_machine_that_stood_still_for_more_than_a_hundredth_of_the_time_is_told)
+{
+    result.standstills = (struct standstill_summary){
+        .known = true,
+        .watched_ns = 1000 * 1000 * 1000,
+        .total_ns = 10 * 1000 * 1000,
+        .longest_ns = 7500 * 1000,
+    };
+    cr_assert_eq(warnings_find(&result, warnings), 0);
+    result.standstills.total_ns = 55 * 1000 * 1000;
+    cr_assert_eq(warnings_find(&result, warnings), 1);
+    cr_expect_not_null(strstr(warnings[0], "for 5.5 % of the time, up to 7.5 ms at once"), "%s",
+                       warnings[0]);
+}
+
 Test(warnings, a_run_without_answers_is_none)
 {
     result.answered = 0;
