@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define STANDSTILL_SLEEP_NS (3ull * 1000 * 1000) /* of a watcher, each time */
+#define STANDSTILL_SLEEP_NS (4ull * 1000 * 1000) /* of a watcher, each time */
 #define STANDSTILL_NS_MIN   (1ull * 1000 * 1000) /* shorter ones are none */
 
 struct standstill {
