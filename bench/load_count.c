@@ -166,20 +166,35 @@ static void keep_undecided(struct load *load, const struct slot *slot, uint64_t 
     undecided_add(&load->undecided, slot->planned_ns, now_ns, counts);
 }
 
+static void note_rows(struct load *load, const struct connection *c, uint32_t slot_number,
+                      const struct wire_reply *reply, uint64_t now_ns)
+{
+    const struct slot *slot = &c->slots[slot_number];
+    const uint64_t *rows = load_slot_rows(load, c, slot_number);
+    for (uint32_t i = 0; i < slot->row_count; i++) {
+        struct wire_row_reply row = wire_reply_row(reply, i);
+        workload_answered(load->part, c->core, (enum wire_op)slot->op, rows[i], &row, now_ns);
+    }
+}
+
 void load_count_rows(struct load *load, struct connection *c, uint32_t slot_number,
                      const struct wire_reply *reply, uint64_t now_ns)
 {
     const struct slot *slot = &c->slots[slot_number];
-    const uint64_t *rows = load_slot_rows(load, c, slot_number);
     struct load_result *result = load->result;
     uint32_t counts[LOAD_KINDS] = {0};
     for (uint32_t i = 0; i < slot->row_count; i++) {
-        struct wire_row_reply row = wire_reply_row(reply, i);
-        result->results[slot->op][row.result]++;
-        counts[kind_of((enum wire_op)slot->op, row.result)]++;
-        workload_answered(load->part, c->core, (enum wire_op)slot->op, rows[i], &row, now_ns);
+        uint32_t row_result = wire_reply_result(reply, i);
+        result->results[slot->op][row_result]++;
+        counts[kind_of((enum wire_op)slot->op, row_result)]++;
+    }
+    if (workload_keeps(load->part->workload)) {
+        note_rows(load, c, slot_number, reply, now_ns);
     }
     for (int kind = 0; kind < LOAD_KINDS; kind++) {
+        if (counts[kind] == 0) {
+            continue;
+        }
         histogram_record(&result->latency.kinds[kind], now_ns - slot->planned_ns, counts[kind]);
         histogram_record(&result->service.kinds[kind], now_ns - slot->sent_ns, counts[kind]);
     }

@@ -20,11 +20,10 @@ static void put_frame(struct load *load, struct connection *c, uint32_t slot_num
 {
     const struct slot *slot = &c->slots[slot_number];
     const uint64_t *rows = load_slot_rows(load, c, slot_number);
+    workload_rows(load->part->workload, c->core, rows, slot->row_count, load->item_ids,
+                  load->buyer_ids);
     for (uint32_t i = 0; i < slot->row_count; i++) {
-        struct workload_row row = workload_row(load->part->workload, c->core, rows[i]);
-        load->item_ids[i] = row.item_id;
         load->id_lows[i] = rows[i] + 1;
-        load->buyer_ids[i] = row.buyer_id;
     }
     struct wire_request request = {
         .op = (enum wire_op)slot->op,

@@ -67,13 +67,22 @@ const char *wire_op_name(enum wire_op op);
 /* "SOLD_OUT"; "?" for a number that is no result. */
 const char *wire_result_name(uint32_t result);
 
+/* A row's result alone, as wire_reply_row() has it too. */
+static inline uint32_t wire_reply_result(const struct wire_reply *reply, uint32_t row)
+{
+    uint32_t result = reply->single != NULL
+                          ? (uint32_t)reply->single->result
+                          : message_column_u32((const uint32_t *)reply->batch->result,
+                                               reply->batch->n_result, row);
+    return result < WIRE_RESULTS ? result : 0;
+}
+
 static inline struct wire_row_reply wire_reply_row(const struct wire_reply *reply, uint32_t row)
 {
     struct wire_row_reply out;
     if (reply->single != NULL) {
         const Holdfast__V1__ReservationResponse *r = reply->single;
         out = (struct wire_row_reply){
-            .result = (uint32_t)r->result,
             .state = (uint32_t)r->state,
             .quantity = r->quantity,
             .quantity_confirmed = r->quantity_confirmed,
@@ -84,7 +93,6 @@ static inline struct wire_row_reply wire_reply_row(const struct wire_reply *repl
     } else {
         const Holdfast__V1__ReservationBatchResponse *r = reply->batch;
         out = (struct wire_row_reply){
-            .result = message_column_u32((const uint32_t *)r->result, r->n_result, row),
             .state = message_column_u32((const uint32_t *)r->state, r->n_state, row),
             .quantity = message_column_u32(r->quantity, r->n_quantity, row),
             .quantity_confirmed =
@@ -94,9 +102,7 @@ static inline struct wire_row_reply wire_reply_row(const struct wire_reply *repl
             .buyer_id = message_column_u64(r->buyer_id, r->n_buyer_id, row),
         };
     }
-    if (out.result >= WIRE_RESULTS) {
-        out.result = 0;
-    }
+    out.result = wire_reply_result(reply, row);
     return out;
 }
 

@@ -346,7 +346,9 @@ uint32_t workload_take_clicks(struct workload_part *part, uint32_t core, uint32_
     return count;
 }
 
-struct workload_row workload_row(const struct workload *workload, uint32_t core, uint64_t index)
+/* Inline, so that what is the same for all rows of a frame is worked out once. */
+static inline struct workload_row row_of(const struct workload *workload, uint32_t core,
+                                         uint64_t index)
 {
     const struct workload_stream *stream = &workload->streams[core];
     uint64_t random = chance(workload, SALT_ITEM, index);
@@ -358,6 +360,21 @@ struct workload_row workload_row(const struct workload *workload, uint32_t core,
         .buyer_id =
             1 + chance_below(chance(workload, SALT_BUYER, index), workload->options->buyers),
     };
+}
+
+struct workload_row workload_row(const struct workload *workload, uint32_t core, uint64_t index)
+{
+    return row_of(workload, core, index);
+}
+
+void workload_rows(const struct workload *workload, uint32_t core, const uint64_t *indexes,
+                   uint32_t count, uint64_t *restrict item_ids, uint64_t *restrict buyer_ids)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct workload_row row = row_of(workload, core, indexes[i]);
+        item_ids[i] = row.item_id;
+        buyer_ids[i] = row.buyer_id;
+    }
 }
 
 /* ---- what was answered --------------------------------------------------------------------- */
@@ -441,9 +458,7 @@ static void follow_answered(struct workload_part *part, enum wire_op op, uint64_
 void workload_answered(struct workload_part *part, uint32_t core, enum wire_op op, uint64_t index,
                        const struct wire_row_reply *reply, uint64_t now_ns)
 {
-    if (part->workload->ledger == NULL) {
-        return;
-    }
+    hf_assert(workload_keeps(part->workload));
     if (op == WIRE_RESERVE) {
         reserve_answered(part, core, index, reply, now_ns);
     } else {

@@ -117,6 +117,11 @@ void workload_destroy(struct workload *workload);
 
 struct workload_row workload_row(const struct workload *workload, uint32_t core, uint64_t index);
 
+/* Items and buyers of several, as columns. */
+void workload_rows(const struct workload *workload, uint32_t core, const uint64_t *indexes,
+                   uint32_t count, uint64_t *restrict item_ids_out,
+                   uint64_t *restrict buyer_ids_out);
+
 /* Who is due to pay or cancel at this core: at most `room` rows of one kind, paying first.
  * `due_ns_out` is since when the first of them is. Returns 0 when nobody is at this moment. */
 uint32_t workload_take_follows(struct workload_part *part, uint32_t core, uint64_t now_ns,
@@ -126,6 +131,12 @@ uint32_t workload_take_follows(struct workload_part *part, uint32_t core, uint64
 /* The next clicks on items of this core, at most `room`. Returns 0 when none are left. */
 uint32_t workload_take_clicks(struct workload_part *part, uint32_t core, uint32_t room,
                               uint64_t *indexes_out);
+
+/* Is what was answered kept? Else nobody needs to note it. */
+static inline bool workload_keeps(const struct workload *workload)
+{
+    return workload->ledger != NULL;
+}
 
 /* Notes an answer. */
 void workload_answered(struct workload_part *part, uint32_t core, enum wire_op op, uint64_t index,
