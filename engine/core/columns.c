@@ -27,12 +27,13 @@ enum {
     .item_id = column(message, item_id), .id_high = column(message, reservation_id_high),          \
     .id_low = column(message, reservation_id_low)
 
-static struct request_columns columns_of_message(uint8_t frame_type, const void *message)
+static void columns_of_message(uint8_t frame_type, const void *message,
+                               struct request_columns *columns_out)
 {
     switch (frame_type) {
     case FRAME_RESERVE: {
         const Holdfast__V1__ReserveRequest *m = message;
-        return (struct request_columns){
+        *columns_out = (struct request_columns){
             .op = STOCK_OP_RESERVE,
             .row_count = 1,
             RESERVATION(ONE, m),
@@ -41,32 +42,39 @@ static struct request_columns columns_of_message(uint8_t frame_type, const void 
             .user_data = ONE(m, user_data),
             .quantity = ONE(m, quantity),
         };
+        return;
     }
     case FRAME_CONFIRM: {
         const Holdfast__V1__ConfirmRequest *m = message;
-        return (struct request_columns){.op = STOCK_OP_CONFIRM,
-                                        .row_count = 1,
-                                        RESERVATION(ONE, m),
-                                        .quantity = ONE(m, quantity)};
+        *columns_out = (struct request_columns){.op = STOCK_OP_CONFIRM,
+                                                .row_count = 1,
+                                                RESERVATION(ONE, m),
+                                                .quantity = ONE(m, quantity)};
+        return;
     }
     case FRAME_CANCEL: {
         const Holdfast__V1__CancelRequest *m = message;
-        return (struct request_columns){.op = STOCK_OP_CANCEL, .row_count = 1, RESERVATION(ONE, m)};
+        *columns_out =
+            (struct request_columns){.op = STOCK_OP_CANCEL, .row_count = 1, RESERVATION(ONE, m)};
+        return;
     }
     case FRAME_EXTEND: {
         const Holdfast__V1__ExtendRequest *m = message;
-        return (struct request_columns){.op = STOCK_OP_EXTEND,
-                                        .row_count = 1,
-                                        RESERVATION(ONE, m),
-                                        .expires_ms = ONE(m, expires_ms)};
+        *columns_out = (struct request_columns){.op = STOCK_OP_EXTEND,
+                                                .row_count = 1,
+                                                RESERVATION(ONE, m),
+                                                .expires_ms = ONE(m, expires_ms)};
+        return;
     }
     case FRAME_GET: {
         const Holdfast__V1__GetRequest *m = message;
-        return (struct request_columns){.op = STOCK_OP_GET, .row_count = 1, RESERVATION(ONE, m)};
+        *columns_out =
+            (struct request_columns){.op = STOCK_OP_GET, .row_count = 1, RESERVATION(ONE, m)};
+        return;
     }
     case FRAME_RESERVE_BATCH: {
         const Holdfast__V1__ReserveBatchRequest *m = message;
-        return (struct request_columns){
+        *columns_out = (struct request_columns){
             .op = STOCK_OP_RESERVE,
             .row_count = m->row_count,
             RESERVATION(ALL, m),
@@ -75,30 +83,34 @@ static struct request_columns columns_of_message(uint8_t frame_type, const void 
             .user_data = ALL(m, user_data),
             .quantity = ALL(m, quantity),
         };
+        return;
     }
     case FRAME_CONFIRM_BATCH: {
         const Holdfast__V1__ConfirmBatchRequest *m = message;
-        return (struct request_columns){.op = STOCK_OP_CONFIRM,
-                                        .row_count = m->row_count,
-                                        RESERVATION(ALL, m),
-                                        .quantity = ALL(m, quantity)};
+        *columns_out = (struct request_columns){.op = STOCK_OP_CONFIRM,
+                                                .row_count = m->row_count,
+                                                RESERVATION(ALL, m),
+                                                .quantity = ALL(m, quantity)};
+        return;
     }
     case FRAME_CANCEL_BATCH: {
         const Holdfast__V1__CancelBatchRequest *m = message;
-        return (struct request_columns){
+        *columns_out = (struct request_columns){
             .op = STOCK_OP_CANCEL, .row_count = m->row_count, RESERVATION(ALL, m)};
+        return;
     }
     case FRAME_EXTEND_BATCH: {
         const Holdfast__V1__ExtendBatchRequest *m = message;
-        return (struct request_columns){.op = STOCK_OP_EXTEND,
-                                        .row_count = m->row_count,
-                                        RESERVATION(ALL, m),
-                                        .expires_ms = ALL(m, expires_ms)};
+        *columns_out = (struct request_columns){.op = STOCK_OP_EXTEND,
+                                                .row_count = m->row_count,
+                                                RESERVATION(ALL, m),
+                                                .expires_ms = ALL(m, expires_ms)};
+        return;
     }
     default: {
         hf_assert(frame_type == FRAME_GET_BATCH);
         const Holdfast__V1__GetBatchRequest *m = message;
-        return (struct request_columns){
+        *columns_out = (struct request_columns){
             .op = STOCK_OP_GET, .row_count = m->row_count, RESERVATION(ALL, m)};
     }
     }
@@ -124,7 +136,9 @@ enum columns_status columns_decode(struct message_arena *arena, uint8_t frame_ty
         message_decode(arena, message_descriptor(frame_type), body, body_bytes);
     if (message == NULL)
         return COLUMNS_BAD_BODY;
-    *columns_out = columns_of_message(frame_type, message);
+    columns_of_message(frame_type, message, columns_out);
+    if (frame_type < FRAME_RESERVE_BATCH)
+        return COLUMNS_OK; /* one row, and each column one long or none */
     if (columns_out->row_count > row_count_max)
         return COLUMNS_TOO_MANY_ROWS;
     if (columns_out->row_count == 0 || !columns_fit(columns_out))
