@@ -35,7 +35,8 @@ uint64_t sale_time_ms(uint64_t reservation);
 /* The request about a reservation that its buyer makes. */
 struct stock_request sale_request(const struct sale *sale, enum stock_op op, uint64_t reservation);
 
-/* A state that has room for the sale, without and with its items. The caller's. */
+/* A state that has room for the sale, its memory taken ahead; without and with its items. The
+ * caller's. */
 struct stock *sale_open_stock(const struct sale *sale, uint64_t hash_key);
 struct stock *sale_open_stock_with_items(const struct sale *sale, uint64_t hash_key);
 
