@@ -8,8 +8,12 @@
  * The next segment has the name "segment.new" until all of it is zero and on disk; so a file under
  * a segment's number is whole, and a crash leaves nothing but a file that the next start removes.
  * Zeros are written because reserved space alone costs a journal commit at each write into it
- * (measured: 195 us instead of 100 for 4 KiB). They go out in slices, so that a group waits for one
- * slice at most.
+ * (measured: 195 us instead of 100 for 4 KiB). They go out in slices: one after the other while the
+ * log is quiet, else in step with it, two bytes for each that it has filled of the segment in use.
+ * A group's flush brings to the disk what was written before it as well, so beside a segment that
+ * is made at once groups take ten times as long (measured: p99 of an open loop of 300,000 holds a
+ * second, where the host lets the machine run, 17 ms, and 5 ms without zeros). In step the next
+ * segment is there before more than half of the one in use is full.
  *
  * Old files go from the oldest on. What a crash leaves of them stands before the segment that a
  * restart begins with, where nobody looks.
@@ -29,7 +33,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RETRY_MS = 1000 };
+enum {
+    RETRY_MS = 1000,
+    QUIET_MS = 10, /* without a group */
+    ZEROS_PER_LOG = 2,
+    SLICE_BYTES_MIN = 128 << 10, /* in step with the log */
+};
 
 /* Old files are kept up to so much, and one in any case, to become the next segments: removing one
  * can cost the disk as much as many groups (measured with `discard`: 25 ms for 64 MiB). */
@@ -76,13 +85,10 @@ static void begin_step(struct segments *segments, enum segments_step step)
     case SEGMENTS_ALLOCATE:
         io_file_allocate(io, op, segments->spare_fd, segments->segment_bytes);
         break;
-    case SEGMENTS_ZEROS: {
-        uint64_t left = segments->segment_bytes - segments->filled_bytes;
-        io_file_write(io, op, segments->spare_fd, segments->zeros,
-                      left < SEGMENTS_SLICE_BYTES ? (uint32_t)left : SEGMENTS_SLICE_BYTES,
+    case SEGMENTS_ZEROS:
+        io_file_write(io, op, segments->spare_fd, segments->zeros, segments->slice_bytes,
                       segments->filled_bytes, false);
         break;
-    }
     case SEGMENTS_SYNC:
         io_file_sync(io, op, segments->spare_fd);
         break;
@@ -97,6 +103,7 @@ static void begin_step(struct segments *segments, enum segments_step step)
         write_number_path(segments, segments->number_first, segments->path);
         io_file_remove(io, op, segments->path);
         break;
+    case SEGMENTS_PAUSE:
     case SEGMENTS_IDLE:
         break;
     }
@@ -163,7 +170,7 @@ static void opened(struct segments *segments, int fd)
     if (!segments->is_spare_recycled)
         begin_step(segments, SEGMENTS_ALLOCATE);
     else if (io_file_size(segments->io, fd) == (int64_t)segments->segment_bytes)
-        begin_step(segments, SEGMENTS_ZEROS);
+        begin_step(segments, SEGMENTS_PAUSE);
     else
         give_back(segments);
 }
@@ -174,7 +181,7 @@ static void zeros_written(struct segments *segments, int32_t result)
 {
     segments->filled_bytes += (uint64_t)(result - result % LOG_BLOCK_BYTES);
     bool is_whole = segments->filled_bytes == segments->segment_bytes;
-    begin_step(segments, is_whole ? SEGMENTS_SYNC : SEGMENTS_ZEROS);
+    begin_step(segments, is_whole ? SEGMENTS_SYNC : SEGMENTS_PAUSE);
 }
 
 static void step_succeeded(struct segments *segments, int32_t result)
@@ -191,7 +198,7 @@ static void step_succeeded(struct segments *segments, int32_t result)
         opened(segments, result);
         break;
     case SEGMENTS_ALLOCATE:
-        begin_step(segments, SEGMENTS_ZEROS);
+        begin_step(segments, SEGMENTS_PAUSE);
         break;
     case SEGMENTS_ZEROS:
         zeros_written(segments, result);
@@ -212,6 +219,7 @@ static void step_succeeded(struct segments *segments, int32_t result)
         segments->number_first++;
         begin_step(segments, SEGMENTS_IDLE);
         break;
+    case SEGMENTS_PAUSE:
     case SEGMENTS_IDLE:
         hf_assert(!"a step without an operation");
     }
@@ -277,13 +285,39 @@ static void make_spare(struct segments *segments)
     begin_step(segments, segments->is_spare_recycled ? SEGMENTS_OLD_RENAME : SEGMENTS_OPEN);
 }
 
-void segments_continue(struct segments *segments, uint64_t now_ms)
+/* Bytes of zeros that may be written now; 0: none. */
+static uint64_t slice_bytes(const struct segments *segments, const struct segments_log *log)
+{
+    uint64_t left = segments->segment_bytes - segments->filled_bytes;
+    uint64_t due = ZEROS_PER_LOG * log->used_bytes;
+    uint64_t bytes = SEGMENTS_SLICE_BYTES;
+    if (segments->now_ms < segments->quiet_at_ms) {
+        uint64_t behind = due > segments->filled_bytes ? due - segments->filled_bytes : 0;
+        if (behind < SLICE_BYTES_MIN && behind < left)
+            return 0;
+        if (behind < bytes)
+            bytes = behind - behind % LOG_BLOCK_BYTES;
+    }
+    return bytes < left ? bytes : left;
+}
+
+static void continue_zeros(struct segments *segments, const struct segments_log *log)
+{
+    segments->slice_bytes = (uint32_t)slice_bytes(segments, log);
+    if (segments->slice_bytes > 0)
+        begin_step(segments, SEGMENTS_ZEROS);
+}
+
+void segments_continue(struct segments *segments, const struct segments_log *log, uint64_t now_ms)
 {
     segments->now_ms = now_ms;
+    segments->quiet_at_ms = log->group_ms + QUIET_MS;
     if (segments->is_stopping)
         return;
     if (segments->archive != NULL)
         archive_continue(segments->archive, segments->number_needed, now_ms);
+    if (segments->step == SEGMENTS_PAUSE)
+        continue_zeros(segments, log);
     if (segments->step != SEGMENTS_IDLE)
         return;
     if (!segments->is_spare_ready && now_ms >= segments->retry_at_ms)
@@ -296,8 +330,11 @@ uint64_t segments_wake_at_ms(const struct segments *segments)
 {
     if (segments->is_stopping)
         return UINT64_MAX;
-    bool is_waiting = segments->step == SEGMENTS_IDLE && segments_lacks_room(segments);
-    uint64_t spare_ms = is_waiting ? segments->retry_at_ms : UINT64_MAX;
+    uint64_t spare_ms = UINT64_MAX;
+    if (segments->step == SEGMENTS_IDLE && segments_lacks_room(segments))
+        spare_ms = segments->retry_at_ms;
+    else if (segments->step == SEGMENTS_PAUSE)
+        spare_ms = segments->quiet_at_ms;
     uint64_t archive_ms = segments->archive != NULL
                               ? archive_wake_at_ms(segments->archive, segments->number_needed)
                               : UINT64_MAX;
@@ -324,7 +361,9 @@ void segments_release(struct segments *segments, uint64_t number_needed)
 
 bool segments_is_idle(const struct segments *segments)
 {
-    return segments->step == SEGMENTS_IDLE &&
+    bool has_operation = segments->step != SEGMENTS_IDLE && segments->step != SEGMENTS_PAUSE;
+    bool will_go_on = segments->step == SEGMENTS_PAUSE && !segments->is_stopping;
+    return !has_operation && !will_go_on &&
            (segments->archive == NULL || archive_is_idle(segments->archive));
 }
 

@@ -25,6 +25,7 @@ enum segments_step {
     SEGMENTS_OLD_SYNC,   /* ... for good, before its content goes */
     SEGMENTS_OPEN,
     SEGMENTS_ALLOCATE,
+    SEGMENTS_PAUSE, /* until the next slice of zeros may be written */
     SEGMENTS_ZEROS,
     SEGMENTS_SYNC,
     SEGMENTS_RENAME,
@@ -60,9 +61,11 @@ struct segments {
     bool is_spare_ready;    /* it may be taken */
     bool is_spare_recycled; /* its file is an old one, and as large as it will be */
     uint64_t filled_bytes;
-    bool is_over;     /* segments_end() */
-    bool is_stopping; /* segments_stop() */
-    bool lacks_room;  /* the last attempt found none; said so already */
+    uint32_t slice_bytes; /* of zeros that are being written */
+    uint64_t quiet_at_ms; /* when the log will be, if no group comes */
+    bool is_over;         /* segments_end() */
+    bool is_stopping;     /* segments_stop() */
+    bool lacks_room;      /* the last attempt found none; said so already */
     uint64_t retry_at_ms;
     uint64_t now_ms;
 };
@@ -79,7 +82,8 @@ void segments_init(struct segments *segments, struct io *io, const char *core_pa
                    const struct segments_options *options, struct archive *archive,
                    segments_failed_fn failed, void *context);
 
-/* The log needs no more of them: what is under way comes to its end, and nothing more is begun. */
+/* The log needs no more of them: the operation under way comes to its end, and nothing more is
+ * begun. */
 void segments_stop(struct segments *segments);
 
 /* The log has failed: what is under way comes to its end, and nothing more is begun. */
@@ -88,8 +92,14 @@ void segments_end(struct segments *segments);
 /* No operation is pending. */
 void segments_deinit(struct segments *segments);
 
+/* What the log does meanwhile. */
+struct segments_log {
+    uint64_t used_bytes; /* of the segment in use */
+    uint64_t group_ms;   /* when it last began to write a group */
+};
+
 /* Begins what is to be done, if anything is. Once per turn. */
-void segments_continue(struct segments *segments, uint64_t now_ms);
+void segments_continue(struct segments *segments, const struct segments_log *log, uint64_t now_ms);
 
 /* The next segment is made, on disk, and may be taken. */
 static inline bool segments_is_ready(const struct segments *segments)
@@ -104,8 +114,8 @@ static inline bool segments_lacks_room(const struct segments *segments)
     return segments->lacks_room && !segments->is_spare_ready;
 }
 
-/* When room is looked for again, or a copy to the archive is tried again; UINT64_MAX when nothing
- * waits for its time. */
+/* When room is looked for again, the log will be quiet, or a copy to the archive is tried again;
+ * UINT64_MAX when nothing waits for its time. */
 uint64_t segments_wake_at_ms(const struct segments *segments);
 
 /* Takes the next segment into use and returns its descriptor, which is the caller's from now on. */

@@ -565,7 +565,9 @@ void wal_write(struct wal *wal, uint64_t now_ms)
         return;
     if (wal->open_record_count > 0 && wal->flight.state == FLIGHT_IDLE)
         close_group(wal);
-    segments_continue(&wal->segments, now_ms);
+    const struct segments_log log = {.used_bytes = wal->segment_offset,
+                                     .group_ms = wal->group_time_ms};
+    segments_continue(&wal->segments, &log, now_ms);
 }
 
 void wal_stop(struct wal *wal)

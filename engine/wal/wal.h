@@ -57,8 +57,8 @@ bool wal_lacks_space(const struct wal *wal);
  * is left for good. */
 bool wal_is_full(const struct wal *wal);
 
-/* When what has failed is tried again: the next segment, a copy to the archive. UINT64_MAX while
- * all is well, or it is being tried. */
+/* When the next segment goes on being made, because the log is quiet; or when what has failed is
+ * tried again: that segment, a copy to the archive. UINT64_MAX when nothing waits for its time. */
 uint64_t wal_wake_at_ms(const struct wal *wal);
 
 /* The disk has no room for the next segment, and less than half a segment is left of the one in
