@@ -188,11 +188,24 @@ bool server_try_start(struct server_process *server, const struct server_options
     return server_wait_ready(server, timeout_ms);
 }
 
+/* A port that a server had before may meanwhile be the local one of somebody's connection. */
+static bool is_port_taken(const struct server_process *server, const struct server_options *options)
+{
+    enum { EXIT_CANNOT_LISTEN = 8 };
+    return options->listen != NULL && server->exit_code == EXIT_CANNOT_LISTEN;
+}
+
 void server_start(struct server_process *server, const struct server_options *options,
                   const char *scratch)
 {
-    if (server_try_start(server, options, scratch, START_TIMEOUT_MS))
-        return;
+    enum { TRIES_MAX = 100, PAUSE_MS = 100 };
+    for (int i = 0; i < TRIES_MAX; i++) {
+        if (server_try_start(server, options, scratch, START_TIMEOUT_MS))
+            return;
+        if (!is_port_taken(server, options))
+            break;
+        check_sleep_ms(PAUSE_MS);
+    }
     char *said = server_stderr(server);
     check_must(false, "holdfastd did not start, exit code %d, stderr:\n%s", server->exit_code,
                said);
