@@ -69,10 +69,11 @@ void standstill_watch_begin(struct standstill_watch *watch, uint64_t server_pid)
     memset(watch, 0, sizeof *watch);
     pthread_mutex_init(&watch->lock, NULL);
     watch->counts_from_ns = monotonic_ns();
-    watch->is_known = process_counts_waiting();
+    const bool counts_waiting = process_counts_waiting();
+    watch->is_known = counts_waiting; /* from the first watcher on under the lock */
     cpu_set_t cpus;
     find_cpus(server_pid, &cpus);
-    for (int cpu = 0; watch->is_known && cpu < CPU_SETSIZE && watch->count < WATCHERS_MAX; cpu++) {
+    for (int cpu = 0; counts_waiting && cpu < CPU_SETSIZE && watch->count < WATCHERS_MAX; cpu++) {
         struct watcher *watcher = &watch->watchers[watch->count];
         *watcher = (struct watcher){.watch = watch, .cpu = cpu};
         if (CPU_ISSET(cpu, &cpus) && start(watcher)) {
