@@ -289,9 +289,9 @@ static void make_spare(struct segments *segments)
 static uint64_t slice_bytes(const struct segments *segments, const struct segments_log *log)
 {
     uint64_t left = segments->segment_bytes - segments->filled_bytes;
-    uint64_t due = ZEROS_PER_LOG * log->used_bytes;
     uint64_t bytes = SEGMENTS_SLICE_BYTES;
     if (segments->now_ms < segments->quiet_at_ms) {
+        uint64_t due = ZEROS_PER_LOG * log->used_bytes;
         uint64_t behind = due > segments->filled_bytes ? due - segments->filled_bytes : 0;
         if (behind < SLICE_BYTES_MIN && behind < left)
             return 0;
@@ -361,10 +361,9 @@ void segments_release(struct segments *segments, uint64_t number_needed)
 
 bool segments_is_idle(const struct segments *segments)
 {
-    bool has_operation = segments->step != SEGMENTS_IDLE && segments->step != SEGMENTS_PAUSE;
-    bool will_go_on = segments->step == SEGMENTS_PAUSE && !segments->is_stopping;
-    return !has_operation && !will_go_on &&
-           (segments->archive == NULL || archive_is_idle(segments->archive));
+    bool begins_nothing = segments->step == SEGMENTS_IDLE ||
+                          (segments->step == SEGMENTS_PAUSE && segments->is_stopping);
+    return begins_nothing && (segments->archive == NULL || archive_is_idle(segments->archive));
 }
 
 /* ---- life ---- */

@@ -546,6 +546,8 @@ uint64_t wal_append(struct wal *wal, uint32_t record_bytes)
 {
     hf_assert(record_bytes >= LOG_RECORD_BYTES_MIN && record_bytes <= LOG_RECORD_BYTES_MAX);
     hf_assert(record_bytes % 8 == 0);
+    hf_assert(LOG_GROUP_HEADER_BYTES + wal->open_payload_bytes + record_bytes <=
+              wal->options.group_bytes_max);
     hf_assert(bytes_get_u16(open_group_end(wal)) == record_bytes);
     uint64_t lsn = wal->next_lsn++;
     wal->counts.records++;
