@@ -202,7 +202,7 @@ static void add_slots(const struct stock *stock, struct loaded *loaded, struct t
 static void touch_batch(const struct stock *stock, struct loaded *batch, uint32_t count)
 {
     struct touch_list list;
-    list.count = 0;
+    touch_begin(&list);
     for (uint32_t i = 0; i < count; i++) {
         if (batch[i].is_wanted)
             add_index_lines(stock, &batch[i], &list);
@@ -569,7 +569,7 @@ static void ties_of_reservations(const void *context, const uint32_t *slots, uin
 {
     const struct stock *stock = context;
     struct touch_list list;
-    list.count = 0;
+    touch_begin(&list);
     hf_assert(slot_count <= TOUCH_MAX);
     for (uint32_t i = 0; i < slot_count; i++)
         touch_add(&list, reservation_at(stock, slots[i]));

@@ -95,7 +95,7 @@ void stock_prepare(const struct stock *stock, struct stock_request *rows, uint32
     struct touch_list list;
     uint64_t item_hashes[STOCK_PREPARE_MAX];
     hf_assert(row_count <= STOCK_PREPARE_MAX);
-    list.count = 0;
+    touch_begin(&list);
     for (uint32_t i = 0; i < row_count; i++)
         item_hashes[i] = hash_row(stock, &rows[i], &list);
     touch_all(&list);

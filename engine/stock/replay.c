@@ -120,7 +120,7 @@ static void add_links(const struct stock *stock, const struct read_record *read,
 static void touch_batch(const struct stock *stock, struct batch *batch)
 {
     struct touch_list list;
-    list.count = 0;
+    touch_begin(&list);
     for (uint32_t i = 0; i < batch->count; i++) {
         if (batch->reads[i].is_wanted)
             add_index_lines(stock, &batch->reads[i], &list);

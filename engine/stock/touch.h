@@ -19,6 +19,12 @@ struct touch_list {
     const void *memory[TOUCH_MAX];
 };
 
+/* An empty list. Its addresses are not zeroed: there are many, and it is made for each batch. */
+static inline void touch_begin(struct touch_list *list)
+{
+    list->count = 0;
+}
+
 static inline void touch_add(struct touch_list *list, const void *memory)
 {
     hf_assert(list->count < TOUCH_MAX);
