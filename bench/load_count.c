@@ -133,14 +133,20 @@ static enum load_kind kind_of(enum wire_op op, uint32_t result)
     return op == WIRE_CONFIRM ? LOAD_CONFIRM : LOAD_CANCEL;
 }
 
-void load_count_outside(struct load *load)
+/* Those that were answered before, by what is known. */
+static void decide_outside(struct load *load, uint64_t until_ns)
 {
     struct standstill_watch *watch = &load->team->watch;
-    uint64_t known_ns = standstill_watch_known_until(watch);
+    undecided_decide(&load->undecided, standstill_watch_acquire(watch), until_ns,
+                     &load->result->outside);
+    standstill_watch_release(watch);
+}
+
+void load_count_outside(struct load *load)
+{
+    uint64_t known_ns = standstill_watch_known_until(&load->team->watch);
     if (undecided_next_ns(&load->undecided) < known_ns) {
-        undecided_decide(&load->undecided, standstill_watch_acquire(watch), known_ns,
-                         &load->result->outside);
-        standstill_watch_release(watch);
+        decide_outside(load, known_ns);
     }
 }
 
@@ -153,15 +159,12 @@ void load_count_rest_outside(struct load *load)
     }
 }
 
-/* Without room the oldest are decided by what is known. */
+/* Without room all are decided now. */
 static void keep_undecided(struct load *load, const struct slot *slot, uint64_t now_ns,
                            const uint32_t *counts)
 {
     if (undecided_is_full(&load->undecided)) {
-        struct standstill_watch *watch = &load->team->watch;
-        undecided_decide(&load->undecided, standstill_watch_acquire(watch), UINT64_MAX,
-                         &load->result->outside);
-        standstill_watch_release(watch);
+        decide_outside(load, UINT64_MAX);
     }
     undecided_add(&load->undecided, slot->planned_ns, now_ns, counts);
 }
