@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FAILED_MAX = 256, NAME_BYTES_MAX = 32 };
+enum { NAME_BYTES_MAX = 32 };
 
 struct failed_operation {
     char name[NAME_BYTES_MAX];
@@ -33,7 +33,7 @@ static struct {
     enum sim_disk_fault fault;
     int fault_error; /* positive */
     bool is_failing_for_ever;
-    struct failed_operation *failed; /* since the last order; the first FAILED_MAX of them */
+    struct failed_operation *failed; /* since the last order, the last one of each name and path */
     uint32_t failed_count, failed_room;
     sim_disk_observer_fn observer;
 } disk;
@@ -85,15 +85,24 @@ void sim_disk_fail_at(uint64_t n, enum sim_disk_fault fault, int error, bool for
     disk.failed_count = 0;
 }
 
+static struct failed_operation *find_failed(const char *name, const char *path)
+{
+    for (uint32_t i = 0; i < disk.failed_count; i++)
+        if (strcmp(disk.failed[i].name, name) == 0 && strcmp(disk.failed[i].path, path) == 0)
+            return &disk.failed[i];
+    return NULL;
+}
+
 static void note_failed(const char *name, const char *path)
 {
-    if (disk.failed_count == FAILED_MAX)
-        return;
-    disk.failed =
-        sim_array_room(disk.failed, sizeof *disk.failed, disk.failed_count, &disk.failed_room);
-    struct failed_operation *failed = &disk.failed[disk.failed_count++];
-    (void)snprintf(failed->name, sizeof failed->name, "%s", name);
-    (void)snprintf(failed->path, sizeof failed->path, "%s", path);
+    struct failed_operation *failed = find_failed(name, path);
+    if (failed == NULL) {
+        disk.failed =
+            sim_array_room(disk.failed, sizeof *disk.failed, disk.failed_count, &disk.failed_room);
+        failed = &disk.failed[disk.failed_count++];
+        (void)snprintf(failed->name, sizeof failed->name, "%s", name);
+        (void)snprintf(failed->path, sizeof failed->path, "%s", path);
+    }
     failed->operation = disk.operation_count;
 }
 

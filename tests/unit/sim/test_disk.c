@@ -389,6 +389,29 @@ Test(disk, the_nth_operation_fails_once_or_for_ever)
     cr_expect_eq(io_file_size(io, fd), BLOCK);
 }
 
+/* That was the last operation. */
+static bool is_of_the_other_file(const char *name, const char *path, uint64_t operation)
+{
+    (void)name;
+    return strcmp(path, "/other") == 0 && operation == sim_disk_operation_count();
+}
+
+Test(disk, what_fails_after_thousands_of_the_same_failures_is_told_too)
+{
+    enum { FAILURES = 3000 };
+    begin(1);
+    int fd = durable_file("/f", BLOCK);
+    int other_fd = durable_file("/other", BLOCK);
+    sim_disk_fail_at(1, SIM_DISK_ERROR, ENOSPC, true);
+    for (int i = 0; i < FAILURES; i++)
+        cr_assert_eq(io_file_sync_now(io, fd), -ENOSPC);
+    cr_expect(!sim_disk_has_failed(is_of_the_other_file));
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(io_file_sync_now(io, other_fd), -ENOSPC);
+        cr_expect(sim_disk_has_failed(is_of_the_other_file));
+    }
+}
+
 Test(disk, an_asynchronous_operation_counts_when_it_is_asked_for)
 {
     struct operation first;
