@@ -475,6 +475,19 @@ static const char *decode_next(const struct stock *stock, const uint8_t **at, ui
     return NULL;
 }
 
+/* Decodes up to `count` entries into the batch. Returns how many there are before the first one
+ * that can't be decoded; `*problem_out` says why. */
+static uint32_t decode_batch(const struct stock *stock, const uint8_t **at, uint32_t *bytes_left,
+                             uint32_t count, struct loaded *batch, const char **problem_out)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        *problem_out = decode_next(stock, at, bytes_left, &batch[i]);
+        if (*problem_out != NULL)
+            return i;
+    }
+    return count;
+}
+
 const char *stock_load_entries(struct stock *stock, const uint8_t *entries, uint32_t bytes,
                                uint32_t entry_count, uint32_t *refused_index_out)
 {
@@ -484,11 +497,9 @@ const char *stock_load_entries(struct stock *stock, const uint8_t *entries, uint
     hf_assert(stock->load.is_in_snapshot);
     while (done_count < entry_count && problem == NULL) {
         const char *undecoded = NULL; /* why the batch ends early */
-        uint32_t count = 0;
-        while (count < BATCH && done_count + count < entry_count && undecoded == NULL) {
-            undecoded = decode_next(stock, &entries, &bytes, &batch[count]);
-            count += undecoded == NULL;
-        }
+        uint32_t left_count = entry_count - done_count;
+        uint32_t count = decode_batch(stock, &entries, &bytes,
+                                      left_count < BATCH ? left_count : BATCH, batch, &undecoded);
         touch_batch(stock, batch, count);
         for (uint32_t i = 0; i < count && problem == NULL; i++) {
             problem = take_entry(stock, &batch[i]);
