@@ -59,8 +59,3 @@ bool filter_may_contain(const struct filter *filter, uint64_t hash)
         missing |= ~block->words[word] & bit_of(hash, word);
     return missing == 0;
 }
-
-void filter_prefetch(const struct filter *filter, uint64_t hash)
-{
-    __builtin_prefetch(block_of(filter, hash));
-}

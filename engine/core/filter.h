@@ -34,6 +34,4 @@ void filter_add(struct filter *filter, uint64_t hash);
 /* False: was never added. True: was added, or a false positive. */
 bool filter_may_contain(const struct filter *filter, uint64_t hash);
 
-void filter_prefetch(const struct filter *filter, uint64_t hash);
-
 #endif
