@@ -52,6 +52,12 @@ void filter_add(struct filter *filter, uint64_t hash)
     filter->key_count++;
 }
 
+void filter_touch(const struct filter *filter, const uint64_t *hashes, uint32_t hash_count)
+{
+    for (uint32_t i = 0; i < hash_count; i++)
+        (void)*(const volatile uint64_t *)block_of(filter, hashes[i])->words;
+}
+
 /* The lowest bit: whether the key's bit of this word is set. */
 static uint64_t word_has(const struct filter_block *block, uint64_t hash, uint32_t word)
 {

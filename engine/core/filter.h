@@ -31,6 +31,9 @@ void filter_deinit(struct filter *filter);
 /* Keys are given by a well-mixed 64-bit hash: XXH3-64 of the id, seed 0. */
 void filter_add(struct filter *filter, uint64_t hash);
 
+/* Reads what filter_may_contain() will need of these keys, so that it waits for all at once. */
+void filter_touch(const struct filter *filter, const uint64_t *hashes, uint32_t hash_count);
+
 /* False: was never added. True: was added, or a false positive. */
 bool filter_may_contain(const struct filter *filter, uint64_t hash);
 

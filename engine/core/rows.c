@@ -81,28 +81,52 @@ static void run_rows(struct core *core, union job_row *rows, uint32_t row_count,
 
 /* ---- routing ---- */
 
-/* Refuses rows whose item cannot exist and says for each other row whose it is. Returns true when
- * none is another core's. */
-static bool route_rows(struct core *core, struct job *job, uint8_t *routes, uint32_t *counts)
+static void hash_items(const union job_row *rows, uint32_t row_count, uint64_t *hashes_out)
 {
-    union job_row *rows = job_rows(job);
-    uint64_t item_id = 0;
-    uint8_t route = ROUTE_DONE;
-    bool is_known = false; /* whether `route` is for `item_id`: neighbours often share an item */
-
-    for (uint32_t i = 0; i < job->row_count; i++) {
-        if (!is_known || rows[i].request.item_id != item_id) {
+    uint64_t item_id = rows[0].request.item_id;
+    uint64_t hash = item_hash(item_id);
+    for (uint32_t i = 0; i < row_count; i++) {
+        if (rows[i].request.item_id != item_id) { /* neighbours often share an item */
             item_id = rows[i].request.item_id;
-            uint64_t hash = item_hash(item_id);
-            bool may_exist = core->is_filter_behind || filter_may_contain(&core->filter, hash);
-            route = may_exist ? (uint8_t)core_of_hash(core, hash) : ROUTE_DONE;
-            is_known = true;
+            hash = item_hash(item_id);
         }
+        hashes_out[i] = hash;
+    }
+}
+
+static uint8_t route_of(const struct core *core, uint64_t item_hash)
+{
+    bool may_exist = core->is_filter_behind || filter_may_contain(&core->filter, item_hash);
+    return may_exist ? (uint8_t)core_of_hash(core, item_hash) : ROUTE_DONE;
+}
+
+/* At most ROW_GROUP rows. Refuses those whose item cannot exist, and says for each other row whose
+ * it is. */
+static void route_group(struct core *core, union job_row *rows, uint32_t row_count, uint8_t *routes,
+                        uint32_t *counts)
+{
+    uint64_t hashes[ROW_GROUP];
+    uint8_t route = ROUTE_DONE;
+    hash_items(rows, row_count, hashes);
+    filter_touch(&core->filter, hashes, row_count);
+    for (uint32_t i = 0; i < row_count; i++) {
+        if (i == 0 || hashes[i] != hashes[i - 1])
+            route = route_of(core, hashes[i]);
         routes[i] = route;
         if (route == ROUTE_DONE)
             refuse_unknown_item(core, &rows[i]);
         else
             counts[route]++;
+    }
+}
+
+/* The same for all rows. Returns true when none is another core's. */
+static bool route_rows(struct core *core, struct job *job, uint8_t *routes, uint32_t *counts)
+{
+    for (uint32_t first = 0; first < job->row_count; first += ROW_GROUP) {
+        uint32_t left = job->row_count - first;
+        route_group(core, job_rows(job) + first, left < ROW_GROUP ? left : ROW_GROUP,
+                    routes + first, counts);
     }
     uint32_t local_count = counts[core->index];
     uint32_t routed_count = 0;
