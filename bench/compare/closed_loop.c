@@ -1,5 +1,6 @@
 #include "compare/closed_loop.h"
 
+#include "bench/chance.h"
 #include "bench/histogram.h"
 #include "bench/process.h"
 #include "compare/talk.h"
@@ -13,7 +14,7 @@
 #include <sys/epoll.h>
 #include <time.h>
 
-enum { EVENTS_MAX = 256, HOLD_MS = 15 * 60 * 1000 };
+enum { EVENTS_MAX = 256, HOLD_MS = 15 * 60 * 1000, SEED = 1 };
 
 static const uint64_t silence_ns_max = 30000000000ull;
 
@@ -49,19 +50,14 @@ static struct load load;
 
 /* ---- requests ------------------------------------------------------------------------------ */
 
-/* The finaliser of splitmix64. */
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-    return x ^ (x >> 31);
-}
-
+/* The same items and buyers as those of holdfast-bench with its own seed. */
 static struct click click_of(uint64_t index)
 {
+    uint64_t item = chance_bits(SEED, SALT_ITEM, index);
+    uint64_t buyer = chance_bits(SEED, SALT_BUYER, index);
     return (struct click){
-        .item = 1 + mix(index * 2 + 1) % load.options->items,
-        .buyer = 1 + mix(index * 2 + 2) % load.options->buyers,
+        .item = 1 + chance_below(item, load.options->items),
+        .buyer = 1 + chance_below(buyer, load.options->buyers),
         .id_high = load.run_id,
         .id_low = index + 1,
         .expires_ms = load.expires_ms,
@@ -251,7 +247,7 @@ void closed_loop_run(const struct load_options *options, const struct endpoint *
 {
     load.options = options;
     load.dialect = dialect;
-    load.run_id = mix(monotonic_ns());
+    load.run_id = chance_mix(monotonic_ns());
     open_channels(endpoint);
     uint64_t own_before_ns = process_own_cpu_ns();
     uint64_t server_before_ns = 0;
