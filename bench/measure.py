@@ -20,6 +20,7 @@ SERVER_CPU, LOAD_CPU = "0", "1"
 TABLE = "12M"  # reservations, and buyers: more than a run makes
 REQUESTS_MAX = 11_000_000  # of a run
 READY_SECONDS = 120
+ITEMS = 100
 MILLION = 1_000_000
 
 # The loads that targets and limits are about: connections, frames in flight on each, rows of a frame.
@@ -165,7 +166,7 @@ def rate_figures(run, kind):
 
 
 def shape(connections, pipeline, batch):
-    return ["--items", "100", "--connections", str(connections), "--pipeline", str(pipeline),
+    return ["--items", str(ITEMS), "--connections", str(connections), "--pipeline", str(pipeline),
             "--batch", str(batch)]
 
 

@@ -30,7 +30,7 @@ def whole_run(checks, options, found):
     without = [name for name in PROGRAMS if name not in found]
     with tempfile.TemporaryDirectory(dir=options.scratch) as folder:
         drawing = os.path.join(folder, "rates.svg")
-        done = compare("--build", options.build, "--scratch", folder, "--rounds", "1", "--seconds",
+        done = compare("--build", options.build, "--scratch", folder, "--runs", "1", "--seconds",
                        "1", "--json", "--plot", drawing,
                        *[word for name in without for word in ("--without", name)])
         checks.check("it ends well, whatever the ratios are here",
@@ -57,9 +57,9 @@ def wrong_usage(checks, options):
     done = compare("--build", os.path.join(options.scratch, "nothing"))
     checks.equal("without a build: exit code", done.returncode, TROUBLE)
     checks.check("without a build: says so", "is not built" in done.stderr, done.stderr)
-    done = compare("--build", options.build, "--rounds", "0")
-    checks.equal("without rounds: exit code", done.returncode, TROUBLE)
-    checks.check("without rounds: says so", "at least 1" in done.stderr, done.stderr)
+    done = compare("--build", options.build, "--runs", "0")
+    checks.equal("without runs: exit code", done.returncode, TROUBLE)
+    checks.check("without runs: says so", "at least 1" in done.stderr, done.stderr)
 
 
 def main():
