@@ -43,11 +43,15 @@ def fail(text):
 
 # ---- options ----
 
-def parser(description, runs):
+def parser(description, runs=None):
+    """With --runs, unless a script makes one and no more."""
     made = argparse.ArgumentParser(description=description,
                                    formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--build", default=os.path.join(ROOT, "build", "release"))
-    made.add_argument("--runs", type=int, default=runs, help="the median is told (%(default)s)")
+    if runs is None:
+        made.set_defaults(runs=1)
+    else:
+        made.add_argument("--runs", type=int, default=runs, help="the median is told (%(default)s)")
     made.add_argument("--scratch", default=os.path.join(ROOT, "build"),
                       help="where data directories are made")
     made.add_argument("--json", action="store_true")
@@ -70,6 +74,14 @@ def check_loads(options):
         fail("two CPUs are needed: one for the server, one for the load")
     if options.seconds < 1:
         fail("--seconds must be at least 1")
+
+
+def chosen(given, known, one, several):
+    """The names that the command line gave, all if it gave none; ends the script at a wrong one."""
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        fail(f"there is no {one} {unknown[0]}; {several} are {' '.join(known)}")
+    return given or list(known)
 
 
 # ---- servers and loads ----
@@ -242,6 +254,13 @@ def machine(options):
                      "unknown")
     return {"cpu": f"{os.cpu_count()} x {model}", "kernel": platform.release(),
             "load_average_before": options.load_average, "runs": options.runs}
+
+
+def place_of_loads(options):
+    """The same of scripts that put loads on servers."""
+    return {**machine(options), "seconds": options.seconds,
+            "settings": f"one server core on CPU {SERVER_CPU}, load on CPU {LOAD_CPU}, durability "
+                        f"sync, tables of {TABLE}, memory taken ahead"}
 
 
 def machine_line(about):
