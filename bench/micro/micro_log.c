@@ -5,13 +5,12 @@
  * appended without waiting; then as many are appended as have become durable, as clients would that
  * wait for their answers. Exit codes: 0 done, 1 usage, 2 trouble. */
 
+#include "bench/micro/number.h"
 #include "bench/micro/scratch_log.h"
 
-#include "base/units.h"
 #include "stock/record.h"
 
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -68,14 +67,6 @@ static void run(struct scratch_log *log, const struct options *options)
            (double)wal_durable_lsn(wal) / groups, (double)counts.flush_ns / groups / 1e3);
 }
 
-static bool parse_number(const char *text, uint64_t max, uint64_t *value_out)
-{
-    if (units_parse_count(text, value_out) && *value_out >= 1 && *value_out <= max)
-        return true;
-    fprintf(stderr, "micro-log: %s: not a number from 1 to %" PRIu64 "\n", text, max);
-    return false;
-}
-
 static bool parse(int argc, char **argv, struct options *options)
 {
     static const struct option longs[] = {
@@ -90,10 +81,10 @@ static bool parse(int argc, char **argv, struct options *options)
     while (is_good && (option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         switch (option) {
         case 'n':
-            is_good = parse_number(optarg, 1 << 30, &options->in_flight);
+            is_good = number_parse(optarg, 1 << 30, &options->in_flight);
             break;
         case 's':
-            is_good = parse_number(optarg, SECONDS_MAX, &options->seconds);
+            is_good = number_parse(optarg, SECONDS_MAX, &options->seconds);
             break;
         case 'd':
             options->directory = optarg;

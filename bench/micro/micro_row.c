@@ -15,6 +15,7 @@
  * can count the instructions of the same: bench/micro/run does, and takes from decide and commit
  * what the step before costs. */
 
+#include "bench/micro/number.h"
 #include "bench/micro/sale.h"
 #include "bench/micro/scratch_log.h"
 #include "bench/micro/span.h"
@@ -22,13 +23,11 @@
 #include "base/assert.h"
 #include "base/checksum.h"
 #include "base/memory.h"
-#include "base/units.h"
 #include "core/columns.h"
 #include "stock/record.h"
 #include "timer/timer.h"
 
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -492,14 +491,6 @@ static void print_help(void)
           stdout);
 }
 
-static bool parse_number(const char *text, uint64_t max, uint64_t *value_out)
-{
-    if (units_parse_count(text, value_out) && *value_out >= 1 && *value_out <= max)
-        return true;
-    fprintf(stderr, "micro-row: %s: not a number from 1 to %" PRIu64 "\n", text, max);
-    return false;
-}
-
 static bool parse_case(const char *text, struct options *options)
 {
     for (int i = 0; i < CASE_COUNT; i++) {
@@ -524,13 +515,13 @@ static bool parse(int argc, char **argv, struct options *options)
     while (is_good && (option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         switch (option) {
         case 'r':
-            is_good = parse_number(optarg, ROW_COUNT_MAX, &options->row_count);
+            is_good = number_parse(optarg, ROW_COUNT_MAX, &options->row_count);
             break;
         case 'i':
-            is_good = parse_number(optarg, ROW_COUNT_MAX, &options->item_count);
+            is_good = number_parse(optarg, ROW_COUNT_MAX, &options->item_count);
             break;
         case 'n':
-            is_good = parse_number(optarg, SPAN_COUNT_MAX, &options->run_count);
+            is_good = number_parse(optarg, SPAN_COUNT_MAX, &options->run_count);
             break;
         case 'd':
             options->directory = optarg;

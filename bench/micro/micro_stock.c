@@ -10,12 +10,11 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
-#include "base/units.h"
+#include "bench/micro/number.h"
 #include "bench/micro/sale.h"
 #include "bench/micro/span.h"
 
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,14 +234,6 @@ static void measure_save_and_load(const struct sale *sale, const struct options 
 
 /* ---- options ---- */
 
-static bool parse_number(const char *text, uint64_t max, uint64_t *value_out)
-{
-    if (units_parse_count(text, value_out) && *value_out >= 1 && *value_out <= max)
-        return true;
-    fprintf(stderr, "micro-stock: %s: not a number from 1 to %" PRIu64 "\n", text, max);
-    return false;
-}
-
 static bool parse_case(const char *text, struct options *options)
 {
     for (int i = 0; i < CASE_COUNT; i++) {
@@ -270,13 +261,13 @@ static bool parse(int argc, char **argv, struct options *options)
     while (is_good && (option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         switch (option) {
         case 'r':
-            is_good = parse_number(optarg, STOCK_TABLE_COUNT_MAX, &options->sale.reservation_count);
+            is_good = number_parse(optarg, STOCK_TABLE_COUNT_MAX, &options->sale.reservation_count);
             break;
         case 'i':
-            is_good = parse_number(optarg, STOCK_TABLE_COUNT_MAX, &options->sale.item_count);
+            is_good = number_parse(optarg, STOCK_TABLE_COUNT_MAX, &options->sale.item_count);
             break;
         case 'n':
-            is_good = parse_number(optarg, SPAN_COUNT_MAX, &options->run_count);
+            is_good = number_parse(optarg, SPAN_COUNT_MAX, &options->run_count);
             break;
         case 'b':
             options->sale.has_buyers = true;
