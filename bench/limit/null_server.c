@@ -1,11 +1,13 @@
 /* null-server: what answering costs when there is nothing to decide and nothing to keep.
  *
  * A server made of the engine's own ring, connections, decoder and encoder, with one thread and the
- * settings of a core. Each row of a frame is answered as a hold that was made, and forgotten. Its
- * rate under a load is the limit of what the engine can reach under the same load on this machine;
- * bench/limit/run and bench/targets/run tell the engine's share of it.
+ * settings of a core. Each row of a frame is answered as a hold that was made, and forgotten; or,
+ * when the last item was made without stock, as sold out. Its rate under a load is the limit of
+ * what the engine can reach under the same load on this machine; bench/limit/run and
+ * bench/targets/run tell the engine's share of it.
  *
- * It answers what holdfast-bench asks in its scenario reserve: Hello, ItemCreate and rows. It is
+ * It answers what holdfast-bench asks in its scenarios reserve and soldout: Hello, ItemCreate and
+ * rows. It is
  * not asked about what happened, because it does not know. Ends with a signal. Exit codes: 1 usage,
  * 2 trouble. */
 
@@ -43,12 +45,17 @@ static struct {
     struct reply_columns *columns;
     uint64_t now_ms;
     uint64_t sequence; /* of the last hold */
+    bool is_sold_out;
 } server;
 
 /* ---- rows ---- */
 
-static void hold(union job_row *row)
+static void answer_row(union job_row *row)
 {
+    if (server.is_sold_out) {
+        row->reply = (struct stock_reply){.code = STOCK_SOLD_OUT};
+        return;
+    }
     uint32_t quantity = row->request.quantity;
     row->reply = (struct stock_reply){
         .code = STOCK_OK,
@@ -69,7 +76,7 @@ static uint32_t answer_rows(const struct net_frame *frame)
         return 0;
     columns_to_rows(&columns, server.rows);
     for (uint32_t i = 0; i < columns.row_count; i++)
-        hold(&server.rows[i]);
+        answer_row(&server.rows[i]);
 
     const struct job job = {.request_id = frame->header.request_id,
                             .row_count = columns.row_count,
@@ -121,6 +128,7 @@ static bool answer_item_create(const struct net_frame *frame)
                                      frame->body, frame->header.body_bytes);
     if (request == NULL || request->settings == NULL)
         return false;
+    server.is_sold_out = request->settings->stock == 0;
     Holdfast__V1__Item item = HOLDFAST__V1__ITEM__INIT;
     item.settings = request->settings;
     item.available = request->settings->stock;

@@ -1,5 +1,6 @@
 """null-server, the limit that bench/limit and bench/targets measure against: it stands a load of
-holdfast-bench in both forms of a request, answers each row as held, and refuses what it can't know."""
+holdfast-bench in both forms of a request, answers each row as held or as sold out, and refuses what it
+can't know."""
 
 import argparse
 import json
@@ -26,6 +27,15 @@ def every_row_is_held(checks, options, address):
         checks.equal("%s: exit code 0" % name, done.returncode, 0)
         results = json.loads(done.stdout)["results"]["reserve"]
         checks.equal("%s: each is held" % name, results, {"OK": 20000, "lost": 0})
+
+
+def nothing_is_left_of_no_stock(checks, options, address):
+    for name, rows in (("single", 1), ("in columns", 256)):
+        done = load(options, address, "--scenario", "soldout", "--items", "10", "--pipeline", "4",
+                    "--batch", str(rows), "--requests", "20k")
+        checks.equal("sold out, %s: exit code 0" % name, done.returncode, 0)
+        results = json.loads(done.stdout)["results"]["reserve"]
+        checks.equal("sold out, %s: each is refused" % name, results, {"SOLD_OUT": 20000, "lost": 0})
 
 
 def what_it_cannot_know_is_refused(checks, options, address):
@@ -57,6 +67,7 @@ def main():
         try:
             address = server.stdout.readline().split()[-1]
             every_row_is_held(checks, options, address)
+            nothing_is_left_of_no_stock(checks, options, address)
             what_it_cannot_know_is_refused(checks, options, address)
         finally:
             server.kill()
