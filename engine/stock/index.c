@@ -24,7 +24,7 @@ void index_divide_words(struct index *index, uint32_t slot_count)
 int index_init(struct index *index, uint32_t slot_count)
 {
     hf_assert(slot_count < INDEX_SLOT_COUNT_MAX);
-    index->word_count = slot_count + slot_count / 2 + 1;
+    index->word_count = 2 * slot_count + 1;
     index_divide_words(index, slot_count);
     /* Hashes scatter over the whole table from the first key on. */
     index->words = memory_map_touched((size_t)index->word_count * sizeof *index->words);

@@ -1,7 +1,7 @@
 #ifndef HF_STOCK_INDEX_H
 #define HF_STOCK_INDEX_H
 /* Private to the room: a hash index from keys to slots of a slab. Open addressing with linear
- * probing, sixteen words to a cache line, at most two thirds full. Removing shifts back what comes
+ * probing, sixteen words to a cache line, at most half full. Removing shifts back what comes
  * after, so there are no tombstones and the speed does not depend on the past.
  *
  *     word    | tag: low bits of the hash | distance: 3 bits | slot + 1 |        0 = empty

@@ -7,7 +7,7 @@
  *     buyer index -----------> buyers         (what one buyer has of one item, while there is any)
  *     timer: the slot of a reservation -> when it expires (held) or is forgotten (ended)
  *
- * A live reservation costs 64 bytes, 6 of index and 16 of timer; a buyer 24 and 6 of index. Saving
+ * A live reservation costs 64 bytes, 8 of index and 16 of timer; a buyer 24 and 8 of index. Saving
  * costs one bit of each slot. */
 
 #include "stock/index.h"
