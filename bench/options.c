@@ -289,7 +289,8 @@ static const char *kind_wants(enum option_kind kind)
     case KIND_UNITS:
         return "a count or 'unlimited'";
     case KIND_RAMP:
-        return "three rates A:B:STEP such as 10k:100k:10k, of at most 1000 steps";
+        return "three rates A:B:STEP such as 10k:100k:10k, A not above B, each from 1 to 1G, of at "
+               "most 1000 steps";
     case KIND_COUNT:
         return "a count such as 500, 250k, 2M or 1G";
     case KIND_TEXT:
@@ -297,6 +298,24 @@ static const char *kind_wants(enum option_kind kind)
         break;
     }
     return "a value";
+}
+
+/* A value that was no good: what it should have been, and within which bounds. */
+static void tell_wanted(const struct option_row *row, const char *text, const char *wants,
+                        char *error, size_t error_bytes)
+{
+    char range[2 * UNITS_TEXT_BYTES_MAX + 16] = "";
+    if (row->kind == KIND_COUNT || row->kind == KIND_UNITS) {
+        snprintf(range, sizeof range, " from %llu to %llu", (unsigned long long)row->min,
+                 (unsigned long long)row->max);
+    } else if (row->kind == KIND_DURATION) {
+        char min[UNITS_TEXT_BYTES_MAX];
+        char max[UNITS_TEXT_BYTES_MAX];
+        units_format_duration_ms(row->min, min);
+        units_format_duration_ms(row->max, max);
+        snprintf(range, sizeof range, " from %s to %s", min, max);
+    }
+    snprintf(error, error_bytes, "--%s: '%.64s' is not %s%s", row->name, text, wants, range);
 }
 
 static bool parse_ramp(const struct option_row *row, const char *text, struct options_ramp *ramp)
@@ -613,14 +632,7 @@ enum options_outcome options_parse(int argc, char **argv, struct bench_options *
         given[index] = true;
         const char *wants = take_value(&table[index], optarg, options);
         if (wants != NULL) {
-            const struct option_row *row = &table[index];
-            int length =
-                snprintf(error, error_bytes, "--%s: '%s' is not %s", row->name, optarg, wants);
-            bool ranged = row->kind == KIND_COUNT || row->kind == KIND_UNITS;
-            if (ranged && length > 0 && (size_t)length < error_bytes) {
-                snprintf(error + length, error_bytes - (size_t)length, " from %llu to %llu",
-                         (unsigned long long)row->min, (unsigned long long)row->max);
-            }
+            tell_wanted(&table[index], optarg, wants, error, error_bytes);
             return OPTIONS_WRONG;
         }
     }

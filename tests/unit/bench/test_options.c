@@ -324,3 +324,23 @@ Test(options, help_and_version_are_told)
     cr_assert_eq(parse("--help", NULL), OPTIONS_HELP);
     cr_assert_eq(parse("--version", NULL), OPTIONS_VERSION);
 }
+
+Test(options, a_value_out_of_bounds_is_told_the_bounds)
+{
+    cr_assert_eq(parse("--items", "20M", NULL), OPTIONS_WRONG);
+    cr_assert_str_eq(error, "--items: '20M' is not a count such as 500, 250k, 2M or 1G from 1 to "
+                            "10000000");
+    cr_assert_eq(parse("--duration", "25h", NULL), OPTIONS_WRONG);
+    cr_assert_str_eq(error, "--duration: '25h' is not a duration such as 250ms, 10s or 1h30m from "
+                            "1ms to 1d");
+    cr_assert_eq(parse("--ramp", "10k:1k:1k", NULL), OPTIONS_WRONG);
+    cr_assert_not_null(strstr(error, "A not above B"));
+}
+
+Test(options, a_long_wrong_value_does_not_push_out_what_it_should_be)
+{
+    static char host[300];
+    memset(host, 'a', sizeof host - 1);
+    cr_assert_eq(parse("--server", host, NULL), OPTIONS_WRONG);
+    cr_assert_not_null(strstr(error, "is not HOST or HOST:PORT"));
+}
