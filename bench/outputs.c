@@ -84,7 +84,7 @@ void outputs_run(struct outputs *outputs, uint32_t number, const struct bench_op
     }
 }
 
-static void close_file(struct outputs *outputs, FILE *file)
+static void close_file(struct outputs *outputs, FILE *file, const char *path)
 {
     if (file == NULL) {
         return;
@@ -92,18 +92,18 @@ static void close_file(struct outputs *outputs, FILE *file)
     bool good = ferror(file) == 0;
     good = fclose(file) == 0 && good;
     if (!good && outputs->trouble[0] == 0) {
-        snprintf(outputs->trouble, sizeof outputs->trouble, "cannot write --csv or --hgrm: %s",
+        snprintf(outputs->trouble, sizeof outputs->trouble, "cannot write '%.128s': %s", path,
                  strerror(errno));
     }
 }
 
-bool outputs_close(struct outputs *outputs)
+bool outputs_close(struct outputs *outputs, const struct bench_options *options)
 {
     if (outputs->hgrm != NULL) {
         hgrm_write(outputs->hgrm, &outputs->clicks);
     }
-    close_file(outputs, outputs->csv);
-    close_file(outputs, outputs->hgrm);
+    close_file(outputs, outputs->csv, options->csv);
+    close_file(outputs, outputs->hgrm, options->hgrm);
     outputs->csv = NULL;
     outputs->hgrm = NULL;
     return outputs->trouble[0] == 0;

@@ -25,6 +25,6 @@ void outputs_run(struct outputs *outputs, uint32_t number, const struct bench_op
                  const struct load_result *result, const struct figures *figures);
 
 /* False with `trouble`, when there was any. */
-bool outputs_close(struct outputs *outputs);
+bool outputs_close(struct outputs *outputs, const struct bench_options *options);
 
 #endif

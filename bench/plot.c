@@ -6,13 +6,15 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* gnuplot reads script and data from a pipe and writes the drawing to its standard output, which is
- * the file: so no path stands in a script. */
+/* gnuplot reads script and data from a pipe and writes the drawing to its standard output: so no
+ * path stands in a script. That output is in memory and copied to the file from there, as gnuplot
+ * ends well on a full disk too. */
 
 __attribute__((format(printf, 2, 3))) static bool fail(struct plot *plot, const char *format, ...)
 {
@@ -102,7 +104,7 @@ static FILE *begin(struct plot *plot, pid_t *pid_out)
         fail(plot, "--plot: %s", strerror(errno));
         return NULL;
     }
-    int error = start(ends[0], plot->svg_fd, NULL, pid_out);
+    int error = start(ends[0], plot->drawn_fd, NULL, pid_out);
     close(ends[0]);
     FILE *script = error == 0 ? fdopen(ends[1], "w") : NULL;
     if (script == NULL) {
@@ -114,11 +116,30 @@ static FILE *begin(struct plot *plot, pid_t *pid_out)
     return script;
 }
 
-static bool end(struct plot *plot, FILE *script, pid_t pid)
+static bool copy(int from_fd, int to_fd)
+{
+    char piece[16 * 1024];
+    ssize_t read_bytes;
+    off_t at = 0;
+    while ((read_bytes = pread(from_fd, piece, sizeof piece, at)) > 0) {
+        ssize_t written_bytes = write(to_fd, piece, (size_t)read_bytes);
+        if (written_bytes < 0) {
+            return false;
+        }
+        at += written_bytes;
+    }
+    return read_bytes == 0;
+}
+
+static bool end(struct plot *plot, const struct bench_options *options, FILE *script, pid_t pid)
 {
     bool good = fclose(script) == 0;
     good = wait_good(pid) && good;
-    return good || fail(plot, "--plot: gnuplot could not draw it");
+    if (!good) {
+        return fail(plot, "--plot: gnuplot could not draw it");
+    }
+    return copy(plot->drawn_fd, plot->svg_fd) ||
+           fail(plot, "cannot write '%.128s': %s", options->plot, strerror(errno));
 }
 
 /* ---- drawings ------------------------------------------------------------------------------ */
@@ -136,6 +157,8 @@ bool plot_ramp(struct plot *plot, const struct bench_options *options,
         return false;
     }
     write_head(script, options, "clicks a second");
+    fprintf(script, "set xrange [%.0f:%.0f]\n", (double)options_rate_at(options, 0) * 0.95,
+            (double)options_rate_at(options, rates - 1) * 1.05);
     fputs("$data << END\n", script);
     for (uint32_t i = 0; i < rates; i++) {
         fprintf(script, "%llu", (unsigned long long)options_rate_at(options, i));
@@ -151,7 +174,7 @@ bool plot_ramp(struct plot *plot, const struct bench_options *options,
     }
     fputs("END\n", script);
     write_lines(script, "1", columns, 4);
-    return end(plot, script, pid);
+    return end(plot, options, script, pid);
 }
 
 bool plot_time(struct plot *plot, const struct bench_options *options)
@@ -171,13 +194,16 @@ bool plot_time(struct plot *plot, const struct bench_options *options)
     bool good = script != NULL;
     if (good) {
         write_head(script, options, "seconds since the run began");
+        double last_ms = 0;
         fputs("$data << END\n", script);
         for (bool is_head = true; fgets(line, sizeof line, timeline) != NULL; is_head = false) {
             fputs(is_head ? "" : line, script);
+            last_ms = is_head ? 0 : strtod(line, NULL);
         }
-        fputs("END\n", script);
+        /* also of a single interval */
+        fprintf(script, "END\nset xrange [0:%.3f]\n", fmax(last_ms / 1e3, 0.1));
         write_lines(script, "($1/1000)", columns, 4);
-        good = end(plot, script, pid);
+        good = end(plot, options, script, pid);
     }
     fclose(timeline);
     return good;
@@ -201,6 +227,7 @@ bool plot_open(struct plot *plot, const struct bench_options *options)
 {
     memset(plot, 0, sizeof *plot);
     plot->svg_fd = -1;
+    plot->drawn_fd = -1;
     if (options->plot == NULL) {
         return true;
     }
@@ -210,6 +237,10 @@ bool plot_open(struct plot *plot, const struct bench_options *options)
     plot->svg_fd = open(options->plot, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (plot->svg_fd < 0) {
         return fail(plot, "cannot write '%.128s': %s", options->plot, strerror(errno));
+    }
+    plot->drawn_fd = memfd_create("drawing", MFD_CLOEXEC);
+    if (plot->drawn_fd < 0) {
+        return fail(plot, "--plot: %s", strerror(errno));
     }
     return options->ramp.step > 0 || options->timeline != NULL || open_timeline(plot);
 }
@@ -224,6 +255,10 @@ void plot_close(struct plot *plot)
     if (plot->svg_fd >= 0) {
         close(plot->svg_fd);
         plot->svg_fd = -1;
+    }
+    if (plot->drawn_fd >= 0) {
+        close(plot->drawn_fd);
+        plot->drawn_fd = -1;
     }
     if (plot->timeline != NULL) {
         fclose(plot->timeline);

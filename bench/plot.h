@@ -11,6 +11,7 @@
 
 struct plot {
     int svg_fd;     /* -1 = none */
+    int drawn_fd;   /* what gnuplot draws, in memory; -1 = none */
     FILE *timeline; /* in memory, when nobody asked for the file; or NULL */
     char timeline_path[64];
     char trouble[256];

@@ -126,7 +126,7 @@ enum series_end series_run(const struct bench_options *options)
     }
     timeline_close(&timeline);
     plot_close(&plot);
-    if (!outputs_close(&outputs) && end == SERIES_DONE) {
+    if (!outputs_close(&outputs, options) && end == SERIES_DONE) {
         end = complain(SERIES_TROUBLE, outputs.trouble);
     }
     free(figures);

@@ -382,7 +382,7 @@ void timeline_end(struct timeline_part *part)
 
 /* ---- the end ------------------------------------------------------------------------------- */
 
-static void close_file(struct timeline *timeline, FILE *file)
+static void close_file(struct timeline *timeline, FILE *file, const char *what)
 {
     if (file == NULL) {
         return;
@@ -390,7 +390,7 @@ static void close_file(struct timeline *timeline, FILE *file)
     bool good = ferror(file) == 0;
     good = fclose(file) == 0 && good;
     if (!good && timeline->trouble[0] == 0) {
-        snprintf(timeline->trouble, sizeof timeline->trouble, "cannot write the timeline: %s",
+        snprintf(timeline->trouble, sizeof timeline->trouble, "cannot write the %s: %s", what,
                  strerror(errno));
     }
 }
@@ -419,8 +419,8 @@ bool timeline_finish(struct timeline *timeline)
     while (has_files && timeline->trouble[0] == 0 && own(&timeline->written) < last_end(timeline)) {
         write_line(timeline);
     }
-    close_file(timeline, timeline->quantiles_file);
-    close_file(timeline, timeline->histograms_file);
+    close_file(timeline, timeline->quantiles_file, "timeline");
+    close_file(timeline, timeline->histograms_file, "histograms");
     timeline->quantiles_file = NULL;
     timeline->histograms_file = NULL;
     for (uint32_t i = 0; i < timeline->part_count; i++) {

@@ -381,6 +381,43 @@ def storm_without_room(checks, options, server):
     checks.check("storm without time: it says so", "--hold-time" in bench.stderr(), bench.stderr())
 
 
+def full_disk(checks, options, server):
+    """A report that could not be written is never a success, and which one it was is told."""
+    load = [options.bench, "--server", "127.0.0.1:%d" % server.port, "--scenario", "reserve",
+            "--items", "20", "--requests", "1000"]
+    outputs = {"--csv": "/dev/full", "--hgrm": "/dev/full", "--timeline": "the timeline",
+               "--histograms": "the histograms"}
+    if shutil.which("gnuplot") is not None:
+        outputs["--plot"] = "/dev/full"
+    for option, name in outputs.items():
+        done = subprocess.run([*load, option, "/dev/full"], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, check=False, text=True)
+        checks.equal("full disk, %s: exit code 2" % option, done.returncode, TROUBLE)
+        checks.check("full disk, %s: it says so and nothing else" % option, re.fullmatch(
+            "holdfast-bench: cannot write '?%s'?: No space left on device\n" % name, done.stderr),
+            done.stderr)
+    for more in ([], ["--json"]):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([*load, *more], stdout=full, stderr=subprocess.PIPE, check=False,
+                                  text=True)
+        checks.equal("full disk, report %s: exit code 2" % more, done.returncode, TROUBLE)
+        checks.check("full disk, report %s: it says so" % more, "standard output" in done.stderr,
+                     done.stderr)
+
+
+def no_standard_output(checks, options, server):
+    """When it is closed, no other file takes its place."""
+    path = os.path.join(server.folder, "runs.csv")
+    done = subprocess.run([options.bench, "--server", "127.0.0.1:%d" % server.port, "--items", "20",
+                           "--requests", "1000", "--csv", path], check=False,
+                          preexec_fn=lambda: os.close(1))
+    checks.equal("no standard output: exit code 0", done.returncode, 0)
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    checks.equal("no standard output: the CSV is a CSV", [line.split(",")[0] for line in lines],
+                 ["run", "1"])
+
+
 def mixed(checks, options, server):
     """Every kind of request at once, for a time and not for a number: each has its latencies and
     comes in its share, and the books balance."""
@@ -512,7 +549,7 @@ def run_tests(description, tests, tables):
 TESTS = (server_stops, server_stops_for_good, server_hangs, open_loop, server_pauses,
          stopped_behind_its_plan, series, series_breaks_off, ends_in_its_warmup,
          environment, more_items_than_fit, items_read_back, storm, storm_without_room,
-         mixed, ramp, hdr_histogram, drawings)
+         full_disk, no_standard_output, mixed, ramp, hdr_histogram, drawings)
 
 if __name__ == "__main__":
     run_tests(__doc__, TESTS, TABLES)
