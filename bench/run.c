@@ -141,7 +141,7 @@ static bool play_storm(struct run *run, const struct bench_options *options,
         good = prepare_items(run, &others, error, error_bytes) &&
                play(run, &others, timeline, &run->storm.phases, error, error_bytes);
     }
-    storm_end(&run->storm);
+    storm_end(&run->storm, !good || run->load.trouble[0] != 0);
     if (good && run->load.trouble[0] == 0) {
         snprintf(run->load.trouble, sizeof run->load.trouble, "%s", run->storm.trouble);
     }

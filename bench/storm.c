@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 /* A deadline is the server's time plus the hold time of the request, so holds that are made one
  * after the other end one after the other. Extend takes a deadline as such: each hold is made to
@@ -27,6 +26,7 @@ enum {
     PINGS = 200,
     WATCH_BEFORE_MS = 50,
     WATCH_PAUSE_NS = 1000 * 1000,
+    WAIT_STEP_NS = 100 * 1000 * 1000,
 };
 
 #define NS_PER_MS 1000000ull
@@ -244,11 +244,18 @@ out:
 
 /* ---- watching ------------------------------------------------------------------------------ */
 
-static void sleep_ns(uint64_t ns)
+static bool is_given_up(const struct storm *storm)
 {
-    struct timespec pause = {.tv_sec = (time_t)(ns / 1000000000),
-                             .tv_nsec = (long)(ns % 1000000000)};
-    nanosleep(&pause, NULL);
+    return atomic_load_explicit(&storm->is_given_up, memory_order_relaxed);
+}
+
+/* Until then, or until nobody wants to know any more. */
+static void wait_until(const struct storm *storm, uint64_t ns)
+{
+    uint64_t now_ns;
+    while ((now_ns = monotonic_ns()) < ns && !is_given_up(storm)) {
+        sleep_until(ns - now_ns < WAIT_STEP_NS ? ns : now_ns + WAIT_STEP_NS);
+    }
 }
 
 /* How many units are free now, of all items. */
@@ -271,7 +278,7 @@ static void watch_items(struct storm *storm, struct session *session, struct ben
     uint64_t deadline_ns = storm->phases.begins_ns;
     uint64_t last_ns = 0;
     bool has_begun = false;
-    while (!storm->is_back) {
+    while (!storm->is_back && !is_given_up(storm)) {
         uint64_t free_units = 0;
         if (!ask(storm, session, now, available, &free_units)) {
             return;
@@ -296,7 +303,7 @@ static void watch_items(struct storm *storm, struct session *session, struct ben
                  (unsigned long long)storm->holds);
             return;
         }
-        sleep_ns(WATCH_PAUSE_NS);
+        wait_until(storm, at_ns + WATCH_PAUSE_NS);
     }
 }
 
@@ -307,9 +314,10 @@ static void *watch(void *context)
     struct bench_item *now = calloc(storm->items.count, sizeof now[0]);
     int64_t *available = calloc(storm->items.count, sizeof available[0]);
     uint64_t begin_ns = storm->phases.begins_ns - WATCH_BEFORE_MS * NS_PER_MS;
-    uint64_t now_ns = monotonic_ns();
-    sleep_ns(begin_ns > now_ns ? begin_ns - now_ns : 0);
-    if (now == NULL || available == NULL) {
+    wait_until(storm, begin_ns);
+    if (is_given_up(storm)) {
+        fail(storm, "the load ended before the storm");
+    } else if (now == NULL || available == NULL) {
         fail(storm, "out of memory");
     } else if (!session_open(&session, &storm->target->endpoint, storm->items.items[0].core,
                              storm->options->timeout_ms)) {
@@ -363,8 +371,9 @@ bool storm_begin(struct storm *storm, const struct bench_options *options,
     return storm->is_watched || fail(storm, "no thread could be made to watch the storm");
 }
 
-void storm_end(struct storm *storm)
+void storm_end(struct storm *storm, bool gives_up)
 {
+    atomic_store_explicit(&storm->is_given_up, gives_up, memory_order_relaxed);
     if (storm->is_watched) {
         pthread_join(storm->watcher, NULL);
         storm->is_watched = false;

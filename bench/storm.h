@@ -9,6 +9,7 @@
 #include "bench/phases.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -41,6 +42,7 @@ struct storm {
     uint64_t clock_offset_ns; /* from CLOCK_MONOTONIC to the server's clock */
     pthread_t watcher;
     bool is_watched;
+    atomic_bool is_given_up;
 };
 
 /* The options of the load that goes on: other items, right behind the storm's, and time enough. */
@@ -52,7 +54,8 @@ void storm_load_options(const struct storm *storm, struct bench_options *options
 bool storm_begin(struct storm *storm, const struct bench_options *options,
                  const struct load_target *target);
 
-/* Waits until all units are back, at most --timeout from the deadline on. */
-void storm_end(struct storm *storm);
+/* Waits until all units are back, at most --timeout from the deadline on; or, when it is given up,
+ * for the answer to a question that is on its way. */
+void storm_end(struct storm *storm, bool gives_up);
 
 #endif

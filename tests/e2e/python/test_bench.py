@@ -381,6 +381,15 @@ def storm_without_room(checks, options, server):
     checks.check("storm without time: it says so", "--hold-time" in bench.stderr(), bench.stderr())
 
 
+def storm_without_end(checks, options, server):
+    """The server goes away long before the holds end: nobody waits for their deadline."""
+    bench = Bench(options.bench, server, "--scenario", "storm", "--units", "1000", "--hold-time", "1h")
+    server.kill()
+    report = check_end(checks, "storm, server gone", bench)
+    checks.equal("storm, server gone: it is not told when all was back",
+                 report["storm"]["all_back_ms"], None)
+
+
 def full_disk(checks, options, server):
     """A report that could not be written is never a success, and which one it was is told."""
     load = [options.bench, "--server", "127.0.0.1:%d" % server.port, "--scenario", "reserve",
@@ -549,7 +558,7 @@ def run_tests(description, tests, tables):
 TESTS = (server_stops, server_stops_for_good, server_hangs, open_loop, server_pauses,
          stopped_behind_its_plan, series, series_breaks_off, ends_in_its_warmup,
          environment, more_items_than_fit, items_read_back, storm, storm_without_room,
-         full_disk, no_standard_output, mixed, ramp, hdr_histogram, drawings)
+         storm_without_end, full_disk, no_standard_output, mixed, ramp, hdr_histogram, drawings)
 
 if __name__ == "__main__":
     run_tests(__doc__, TESTS, TABLES)
