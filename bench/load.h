@@ -112,7 +112,8 @@ struct load_target {
 
 /* Runs the whole load, on as many threads as the options ask for, and notes each click in the
  * timeline, which is open and stays so, and counts by phases, unless they are NULL.
- * `result->trouble` tells whether it came to its end. SIGINT ends it early. */
+ * `result->trouble` tells whether it came to its end. SIGINT and SIGTERM end it
+ * early. */
 void load_run(struct load_result *result, const struct bench_options *options,
               const struct load_target *target, struct workload *workload,
               struct timeline *timeline, const struct phases *phases);

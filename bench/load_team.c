@@ -247,10 +247,13 @@ void load_run(struct load_result *result, const struct bench_options *options,
     standstill_watch_begin(&team.watch, options->server_pid);
     if (create(&team)) {
         struct sigaction on_stop = {.sa_handler = ask_to_stop};
-        struct sigaction before;
-        sigaction(SIGINT, &on_stop, &before);
+        struct sigaction before_int;
+        struct sigaction before_term;
+        sigaction(SIGINT, &on_stop, &before_int);
+        sigaction(SIGTERM, &on_stop, &before_term);
         run(&team);
-        sigaction(SIGINT, &before, NULL);
+        sigaction(SIGINT, &before_int, NULL);
+        sigaction(SIGTERM, &before_term, NULL);
         add_up(&team, result);
     } else {
         snprintf(result->trouble, sizeof result->trouble,

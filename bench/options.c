@@ -768,5 +768,7 @@ void options_print_help(void)
         "up from the lowest END until 99.9 % of the sum is counted.\n",
         stdout);
     printf(
-        "\nExit codes: 0 done, 1 usage, 2 connection or server trouble, 3 the books are wrong.\n");
+        "\nSIGINT (ctrl-C) and SIGTERM end a load early; what there is by then is reported.\n"
+        "\nExit codes: 0 done, 1 usage, 2 connection or server trouble, a report that cannot be\n"
+        "written, or ended early, 3 the books are wrong.\n");
 }

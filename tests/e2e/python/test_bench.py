@@ -390,6 +390,16 @@ def storm_without_end(checks, options, server):
                  report["storm"]["all_back_ms"], None)
 
 
+def told_to_end(checks, options, server):
+    """By whoever stops services: what there is until then is told, as after ctrl-C."""
+    timeline = Timeline(server)
+    bench = Bench(options.bench, server, *timeline.options)
+    bench.process.send_signal(signal.SIGTERM)
+    report = check_end(checks, "told to end", bench)
+    checks.check("told to end: the trouble is the signal", "signal" in report["trouble"], report)
+    check_timeline(checks, "told to end", timeline, report, 100)
+
+
 def full_disk(checks, options, server):
     """A report that could not be written is never a success, and which one it was is told."""
     load = [options.bench, "--server", "127.0.0.1:%d" % server.port, "--scenario", "reserve",
@@ -558,7 +568,7 @@ def run_tests(description, tests, tables):
 TESTS = (server_stops, server_stops_for_good, server_hangs, open_loop, server_pauses,
          stopped_behind_its_plan, series, series_breaks_off, ends_in_its_warmup,
          environment, more_items_than_fit, items_read_back, storm, storm_without_room,
-         storm_without_end, full_disk, no_standard_output, mixed, ramp, hdr_histogram, drawings)
+         storm_without_end, told_to_end, full_disk, no_standard_output, mixed, ramp, hdr_histogram, drawings)
 
 if __name__ == "__main__":
     run_tests(__doc__, TESTS, TABLES)
