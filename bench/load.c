@@ -408,7 +408,9 @@ static void note_progress(struct load *load, uint64_t now_ns)
     }
 }
 
-static void check_times(struct load *load, uint64_t now_ns)
+/* `is_silent`: this turn looked for answers until its time was over, and there were none. Who was
+ * stopped has not looked, so however long that took, it says nothing of the server. */
+static void check_times(struct load *load, uint64_t now_ns, bool is_silent)
 {
     if (!load->ending && load_is_stopped(load)) {
         stop_sending(load);
@@ -419,7 +421,7 @@ static void check_times(struct load *load, uint64_t now_ns)
     /* who is on the way back has --reconnect's time, which may be longer */
     bool on_their_way = load->interrupted_ns != 0 && reconnect(load, now_ns);
     bool waits = load->in_flight > 0 || !load->running;
-    if (waits && !on_their_way && now_ns > load->quiet_since_ns &&
+    if (waits && is_silent && !on_their_way && now_ns > load->quiet_since_ns &&
         now_ns - load->quiet_since_ns > load->options->timeout_ms * NS_PER_MS) {
         load_tell_trouble(load, "nothing was answered for %llu ms",
                           (unsigned long long)load->options->timeout_ms);
@@ -501,7 +503,7 @@ static void loop(struct load *load)
         }
         uint64_t now_ns = monotonic_ns();
         wake_idle(load, now_ns);
-        check_times(load, now_ns);
+        check_times(load, now_ns, count == 0);
     }
 }
 

@@ -165,6 +165,17 @@ def check_timeline(checks, name, timeline, report, interval_ms):
                          0.99 * expected <= got <= 1.01 * expected + 0.001, (got, expected))
 
 
+def load_is_stopped(checks, options, server):
+    """As by ctrl-Z, or with its whole machine, for longer than the timeout: the server did answer."""
+    bench = Bench(options.bench, server, "--scenario", "reserve", "--duration", "1s")
+    bench.process.send_signal(signal.SIGSTOP)
+    time.sleep(TIMEOUT_S + 0.5)
+    bench.process.send_signal(signal.SIGCONT)
+    checks.equal("load is stopped: exit code 0", bench.exit_code(), 0)
+    checks.equal("load is stopped: no answer is lost",
+                 bench.report()["results"]["reserve"]["lost"], 0)
+
+
 def open_loop(checks, options, server):
     """Every click is sent, not before its time, and the books balance."""
     for arrival, batch in (("constant", 1), ("poisson", 8)):
@@ -565,7 +576,7 @@ def run_tests(description, tests, tables):
     sys.exit(checks.finish())
 
 
-TESTS = (server_stops, server_stops_for_good, server_hangs, open_loop, server_pauses,
+TESTS = (server_stops, server_stops_for_good, server_hangs, load_is_stopped, open_loop, server_pauses,
          stopped_behind_its_plan, series, series_breaks_off, ends_in_its_warmup,
          environment, more_items_than_fit, items_read_back, storm, storm_without_room,
          storm_without_end, told_to_end, full_disk, no_standard_output, mixed, ramp, hdr_histogram, drawings)
