@@ -9,6 +9,7 @@ import mmap
 import os
 import platform
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -36,25 +37,81 @@ def load_name(connections, pipeline, batch):
     return f"{connections} x {pipeline} {frames}"
 
 
+# ---- the script itself ----
+
+NAME = os.path.relpath(os.path.abspath(sys.argv[0]), ROOT)
+
+
 def fail(text):
-    print(f"run: {text}", file=sys.stderr)
+    print(f"{NAME}: {text}", file=sys.stderr)
     sys.exit(2)
+
+
+class Stopped(BaseException):
+    """By a signal; whatever was begun is ended on its way up."""
+
+
+def descendants(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            children = [int(child) for child in file.read().split()]
+    except OSError:
+        return []
+    return [*children, *(grandchild for child in children for grandchild in descendants(child))]
+
+
+def stop(number, _):
+    """All that was started is killed here, as one that is just being started is in no variable yet."""
+    for other in STOPPING:
+        signal.signal(other, signal.SIG_IGN)
+    for pid in descendants(os.getpid()):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    raise Stopped(number)
+
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def script(main):
+    """Ends with what main() returns as exit code, None being 0. A signal that ends the script ends its
+    servers and loads before, and removes its directories; what the system refuses is told in a line,
+    with exit code 2, as 1 says something of the figures."""
+    for number in STOPPING:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stop)
+    try:
+        code = main()
+        sys.stdout.flush()
+    except Stopped as stopped:
+        number = stopped.args[0]
+        print(f"{NAME}: stopped by {signal.Signals(number).name}", file=sys.stderr)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    except subprocess.CalledProcessError as error:
+        fail(f"{error.cmd[0]} ended with exit code {error.returncode}")
+    except OSError as error:
+        fail(f"{error.filename or 'standard output'}: {error.strerror}")
+    sys.exit(code)
 
 
 # ---- options ----
 
 def parser(description, runs=None):
     """With --runs, unless a script makes one and no more."""
-    made = argparse.ArgumentParser(description=description,
+    made = argparse.ArgumentParser(prog=NAME, description=description,
                                    formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--build", default=os.path.join(ROOT, "build", "release"))
+    made.add_argument("--build", default=os.path.join(ROOT, "build", "release"),
+                      help="the built tree (build/release)")
     if runs is None:
         made.set_defaults(runs=1)
     else:
         made.add_argument("--runs", type=int, default=runs, help="the median is told (%(default)s)")
     made.add_argument("--scratch", default=os.path.join(ROOT, "build"),
-                      help="where data directories are made")
-    made.add_argument("--json", action="store_true")
+                      help="where data directories are made (build)")
+    made.add_argument("--json", action="store_true", help="the report as one JSON object")
     return made
 
 
@@ -66,6 +123,8 @@ def check(options, programs):
             fail(f"{options.bin}/{name} is not built: build the tree first")
     if options.runs < 1:
         fail("--runs must be at least 1")
+    if not os.path.isdir(options.scratch):
+        fail(f"--scratch: {options.scratch} is no directory")
     options.load_average = os.getloadavg()[0]
 
 
@@ -84,6 +143,17 @@ def chosen(given, known, one, several):
     return given or list(known)
 
 
+def check_can_write(option, path):
+    """Ends the script now, and not when everything is measured."""
+    if os.path.isdir(path):
+        fail(f"{option}: {path} is a directory")
+    try:
+        with tempfile.TemporaryFile(dir=os.path.dirname(os.path.abspath(path))):
+            pass
+    except OSError as error:
+        fail(f"{option}: {path} cannot be written: {error.strerror}")
+
+
 # ---- servers and loads ----
 
 class Server:
@@ -92,17 +162,23 @@ class Server:
 
     def __init__(self, options, program, arguments):
         self.options = options
+        self.process = None
         self.folder = tempfile.TemporaryDirectory(dir=options.scratch)
         self.errors = open(os.path.join(self.folder.name, "stderr"), "w+", encoding="utf-8")
+        try:
+            self.start(program, arguments)
+        except BaseException:
+            self.end()
+            raise
+
+    def start(self, program, arguments):
         self.process = subprocess.Popen(
-            ["taskset", "-c", SERVER_CPU, os.path.join(options.bin, program),
+            ["taskset", "-c", SERVER_CPU, os.path.join(self.options.bin, program),
              *(argument.replace("{folder}", self.folder.name) for argument in arguments)],
             stdout=subprocess.PIPE, stderr=self.errors, text=True)
         ready = re.search(r"ready on (\S+)", self.process.stdout.readline())
         if ready is None:
-            why = self.said()[-300:]
-            self.end()
-            fail(f"{program} did not start: {why}")
+            fail(f"{program} did not start: {self.said().strip()[-300:]}")
         self.address = ready.group(1)
 
     def said(self):
@@ -128,9 +204,10 @@ class Server:
         return self
 
     def end(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process.stdout.close()
         self.errors.close()
         self.folder.cleanup()
 
@@ -230,6 +307,14 @@ def micro(options, *command):
     """Of each line of micro-stock or micro-row: how many, and processor time of one in ns."""
     return {what: (int(count), float(processor_ns)) for what, count, _, _, processor_ns
             in MICRO_LINE.findall(program(options, *command))}
+
+
+def gnuplot(text, path):
+    """What the script draws, written here: gnuplot itself ends well on a full disk too."""
+    drawn = subprocess.run(["gnuplot"], input=text.encode(), stdout=subprocess.PIPE,
+                           check=True).stdout
+    with open(path, "wb") as file:
+        file.write(drawn)
 
 
 # ---- figures ----
