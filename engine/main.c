@@ -8,6 +8,7 @@
 #include "proto/frame.h"
 #include "wal/data_directory.h"
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -462,6 +463,17 @@ static uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+/* What is opened next would take the place of a standard file that is closed, and get the messages.
+ */
+static void open_standard_files(void)
+{
+    int fd = STDIN_FILENO;
+    while (fd >= 0 && fd <= STDERR_FILENO)
+        fd = open("/dev/null", O_RDWR);
+    if (fd >= 0)
+        close(fd);
+}
+
 /* As many descriptors as the connections may need, as far as the system lets us. */
 static void raise_descriptor_limit(void)
 {
@@ -547,6 +559,7 @@ int main(int argc, char **argv)
     uint16_t port;
     sigset_t signals;
 
+    open_standard_files();
     parse_options(argc, argv, &options);
     prepare_signals(&signals);
     raise_descriptor_limit();

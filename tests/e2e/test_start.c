@@ -820,6 +820,29 @@ static void sigint_stops_cleanly_and_the_hash_is_the_same_at_the_next_start(void
     check_opens_with(&options, at_stop);
 }
 
+static void check_is_null_device(pid_t pid, int fd)
+{
+    char path[64];
+    char target[256] = "";
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, fd);
+    check(readlink(path, target, sizeof target - 1) > 0, "%s: %s", path, strerror(errno));
+    check(strcmp(target, "/dev/null") == 0, "descriptor %d is %s", fd, target);
+}
+
+/* Else its own files would stand there, and get its messages. */
+static void standard_files_that_are_closed_are_the_null_device(void)
+{
+    struct server_options options = options_on("closed");
+    options.standard_files_closed = true;
+    struct server_process server;
+    server_start(&server, &options, fixture.scratch);
+    check_is_null_device(server.pid, STDIN_FILENO);
+    check_is_null_device(server.pid, STDERR_FILENO);
+    server_signal(&server, SIGTERM);
+    check_must(server_wait_exit(&server, 30000), "it has not ended");
+    check(server.exit_code == SERVER_EXIT_OK, "exit code %d", server.exit_code);
+}
+
 static void idle_connections_do_not_hold_up_the_stop(void)
 {
     const struct server_options options = options_on("idle");
@@ -891,6 +914,7 @@ int main(int argc, char **argv)
     SITUATION(blocked_io_uring_is_explained);
     SITUATION(sigterm_while_loading_ends_cleanly_and_keeps_everything);
     SITUATION(sigint_stops_cleanly_and_the_hash_is_the_same_at_the_next_start);
+    SITUATION(standard_files_that_are_closed_are_the_null_device);
     SITUATION(idle_connections_do_not_hold_up_the_stop);
     SITUATION(client_that_never_reads_does_not_hold_up_the_stop);
 #undef SITUATION

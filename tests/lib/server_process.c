@@ -68,6 +68,10 @@ _Noreturn static void run_server(const struct server_options *options, char *con
     dup2(stdin_fd, STDIN_FILENO);
     dup2(stdout_fd, STDOUT_FILENO);
     dup2(stderr_fd, STDERR_FILENO);
+    if (options->standard_files_closed) {
+        close(STDIN_FILENO);
+        close(STDERR_FILENO);
+    }
     setenv("ASAN_OPTIONS", "exitcode=99:abort_on_error=0", 0);
     setenv("UBSAN_OPTIONS", "exitcode=99:print_stacktrace=1", 0);
     setenv("TSAN_OPTIONS", "exitcode=99", 0);

@@ -27,12 +27,13 @@ enum {
 };
 
 struct server_options {
-    const char *data;        /* --data; NULL leaves the option out */
-    uint32_t cores;          /* --cores; 0 leaves the option out */
-    const char *listen;      /* --listen; NULL = 127.0.0.1:0 */
-    const char *const *more; /* further arguments up to a NULL, or NULL */
-    uid_t uid;               /* run as this user; 0 = as the caller */
-    bool io_uring_blocked;   /* io_uring_setup(2) fails with EPERM, as in Docker's profile */
+    const char *data;           /* --data; NULL leaves the option out */
+    uint32_t cores;             /* --cores; 0 leaves the option out */
+    const char *listen;         /* --listen; NULL = 127.0.0.1:0 */
+    const char *const *more;    /* further arguments up to a NULL, or NULL */
+    uid_t uid;                  /* run as this user; 0 = as the caller */
+    bool io_uring_blocked;      /* io_uring_setup(2) fails with EPERM, as in Docker's profile */
+    bool standard_files_closed; /* but standard output, which tells that it is ready */
 };
 
 struct server_process {
