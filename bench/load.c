@@ -140,6 +140,12 @@ static void begin_connect(struct load *load, struct connection *c)
     }
 }
 
+/* The core that a connection is with. */
+static uint32_t asked_core(const struct load *load, const struct connection *c)
+{
+    return load->options->hand_over ? (c->core + 1) % load->target->core_count : c->core;
+}
+
 static void send_hello(struct load *load, struct connection *c)
 {
     int error = connection_error(c);
@@ -154,7 +160,7 @@ static void send_hello(struct load *load, struct connection *c)
     hello.server_id.data = (uint8_t *)load->target->server_id;
     hello.server_id.len = sizeof load->target->server_id;
     hello.wants_core = true;
-    hello.core = c->core;
+    hello.core = asked_core(load, c);
     enum { HELLO_BYTES_MAX = 256 };
     connection_added(c, message_encode_frame(&hello.base, FRAME_HELLO, REQUEST_ID_HELLO,
                                              connection_room(c, HELLO_BYTES_MAX), HELLO_BYTES_MAX));
@@ -222,7 +228,7 @@ static void stat_answered(struct load *load, struct connection *c, const Protobu
 static void hello_answered(struct load *load, struct connection *c, const ProtobufCMessage *message)
 {
     const Holdfast__V1__HelloResponse *reply = (const Holdfast__V1__HelloResponse *)message;
-    if (reply->core != c->core || reply->core_count != load->target->core_count) {
+    if (reply->core != asked_core(load, c) || reply->core_count != load->target->core_count) {
         load_tell_trouble(load, "the server has another number of cores now");
         load->aborted = true;
         return;

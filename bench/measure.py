@@ -259,12 +259,12 @@ def shape(connections, pipeline, batch):
             "--batch", str(batch)]
 
 
-def reserve(server, connections, pipeline, batch):
+def reserve(server, connections, pipeline, batch, *more):
     """A closed loop of holds, with a million buyers."""
     with server:
         run = server.load("--scenario", "reserve", *shape(connections, pipeline, batch), "--buyers",
                           "1M", "--duration", f"{server.options.seconds}s", "--requests",
-                          str(REQUESTS_MAX))
+                          str(REQUESTS_MAX), *more)
     return rate_figures(run, "accepted")
 
 

@@ -43,6 +43,7 @@ enum option_number {
     OPTION_SCENARIO,
     OPTION_THREADS,
     OPTION_CONNECTIONS,
+    OPTION_HAND_OVER,
     OPTION_PIPELINE,
     OPTION_BATCH,
     OPTION_REQUESTS,
@@ -100,6 +101,9 @@ static const struct option_row table[OPTION_COUNT] = {
     [OPTION_CONNECTIONS] = {"connections", KIND_COUNT, "N", AT(connections), 1,
                             BENCH_CONNECTIONS_MAX,
                             "connections, spread evenly over the server's cores (64)"},
+    [OPTION_HAND_OVER] =
+        {"hand-over", KIND_FLAG, NULL, AT(hand_over), 0, 0,
+         "ask each core for the items of the next one, so that it has to hand every row over"},
     [OPTION_PIPELINE] = {"pipeline", KIND_COUNT, "N", AT(pipeline), 1, BENCH_PIPELINE_MAX,
                          "frames in flight per connection (16)"},
     [OPTION_BATCH] = {"batch", KIND_COUNT, "N", AT(batch), 1, FRAME_ROW_COUNT_MAX,

@@ -82,6 +82,7 @@ struct bench_options {
     uint64_t timeout_ms;
     uint64_t progress_ms;
     uint64_t server_pid; /* 0 = not told */
+    bool hand_over;      /* connections are with another core than that of their items */
     bool verify;
     bool settle;
     bool shared;

@@ -23,6 +23,7 @@ json_t *report_json_settings(const struct bench_options *o, const struct run *ru
                                "cancel_share", o->cancel_share, "repeat_share", o->repeat_share);
     if (object != NULL) {
         json_object_set_new(object, "threads", count(o->threads));
+        json_object_set_new(object, "hand_over", json_boolean(o->hand_over));
         json_object_set_new(object, "dist", json_string(o->dist_name));
         json_object_set_new(object, "requests", count(o->requests));
         if (o->ramp.step > 0) {

@@ -16,6 +16,10 @@ static bool fits_server(const struct bench_options *options, const struct sessio
                  session->batch_rows_max);
         return false;
     }
+    if (options->hand_over && session->core_count == 1) {
+        snprintf(error, error_bytes, "--hand-over: this server has one core, so there is no other");
+        return false;
+    }
     uint64_t needed = options->threads * session->core_count;
     if (options->connections < needed) {
         snprintf(error, error_bytes,

@@ -4,6 +4,7 @@ it keeps to its plan, and a server that stalls can't hide it. And series of runs
 
 import argparse
 import collections
+import contextlib
 import csv
 import json
 import os
@@ -16,6 +17,7 @@ import time
 import xml.etree.ElementTree
 
 from harness import SKIPPED, Checks, Server
+from holdfast_client import Client, load_messages
 
 TROUBLE = 2
 TIMEOUT_S = 3          # the load's own
@@ -358,6 +360,29 @@ def storm(checks, options, server):
                      phases[0] > 400 and phases[1] + phases[2] > 400, phases)
 
 
+def rows_are_handed_over(checks, options, server):
+    """The load asks each core for the items of the other one."""
+    arguments = ("--items", "20", "--requests", "4000", "--batch", "8", "--verify")
+    client = Client(load_messages(scratch=options.scratch), "127.0.0.1", server.port, timeout_s=30)
+    with contextlib.closing(client):
+        for more, expected in ((), 0), (("--hand-over", "--first-item", "100"), 4000):
+            before = sum(client.stat(core).rows_forwarded for core in range(2))
+            bench = Bench(options.bench, server, *arguments, *more)
+            checks.equal("hand-over: exit code 0, books balance %s" % (more,), bench.exit_code(), 0)
+            checks.equal("hand-over: the settings tell it %s" % (more,),
+                         bench.report()["settings"]["hand_over"], bool(more))
+            after = sum(client.stat(core).rows_forwarded for core in range(2))
+            checks.check("hand-over: rows handed over %s, those read back too" % (more,),
+                         after - before >= expected if more else after == before, (before, after))
+    lone = Server(options.holdfastd, 1, options.scratch, more=TABLES)
+    try:
+        bench = Bench(options.bench, lone, "--hand-over", "--items", "1")
+        checks.equal("hand-over, one core: exit code 2", bench.exit_code(), TROUBLE)
+        checks.check("hand-over, one core: it says so", "--hand-over" in bench.stderr(), bench.stderr())
+    finally:
+        lone.clean()
+
+
 def more_items_than_fit(checks, options, server):
     """The server holds a thousand."""
     bench = Bench(options.bench, server, "--items", "5k", "--progress", "10ms")
@@ -578,7 +603,7 @@ def run_tests(description, tests, tables):
 
 TESTS = (server_stops, server_stops_for_good, server_hangs, load_is_stopped, open_loop, server_pauses,
          stopped_behind_its_plan, series, series_breaks_off, ends_in_its_warmup,
-         environment, more_items_than_fit, items_read_back, storm, storm_without_room,
+         environment, rows_are_handed_over, more_items_than_fit, items_read_back, storm, storm_without_room,
          storm_without_end, told_to_end, full_disk, no_standard_output, mixed, ramp, hdr_histogram, drawings)
 
 if __name__ == "__main__":
