@@ -13,7 +13,6 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +47,6 @@ struct options {
     char host[256];
     char port[8];
     struct server_options server;
-    uint64_t touch_ahead_bytes; /* per core */
 };
 
 enum option_kind { KIND_TEXT, KIND_COUNT, KIND_BYTES, KIND_DURATION, KIND_FLAG };
@@ -275,7 +273,7 @@ static void set_option(int option, const char *text, struct options *options)
         server->archive_path = text;
         break;
     case OPTION_TOUCH_AHEAD:
-        options->touch_ahead_bytes = parse_number(option, text);
+        server->touch_ahead_bytes = parse_number(option, text);
         break;
     case OPTION_HELP:
         print_help();
@@ -517,8 +515,7 @@ static void say_ready(const struct options *options, const struct server_totals 
  * while they have nothing to do. */
 struct toucher {
     struct server *server;
-    uint64_t bytes_per_core;
-    atomic_bool is_stopping;
+    sem_t stop; /* posted when no more is to be taken */
     pthread_t thread;
     bool is_started;
 };
@@ -528,24 +525,29 @@ static void *touch_ahead(void *context)
     struct toucher *toucher = context;
     uint64_t began_ms = now_ms();
     (void)setpriority(PRIO_PROCESS, 0, 19); /* of this thread alone, on Linux */
-    uint64_t bytes =
-        server_touch_ahead(toucher->server, toucher->bytes_per_core, &toucher->is_stopping);
+    uint64_t bytes = 0, step_bytes = 1;
+    while (step_bytes > 0 && sem_trywait(&toucher->stop) != 0) {
+        step_bytes = server_touch_step(toucher->server);
+        bytes += step_bytes;
+    }
     diag(DIAG_INFO, "%llu MiB of memory taken ahead in %llu ms", (unsigned long long)(bytes / MIB),
          (unsigned long long)(now_ms() - began_ms));
     return NULL;
 }
 
 /* Without the thread, memory is taken as it is used. */
-static void start_toucher(struct toucher *toucher)
+static void start_toucher(struct toucher *toucher, uint64_t bytes_per_core)
 {
-    toucher->is_started = toucher->bytes_per_core > 0 &&
-                          pthread_create(&toucher->thread, NULL, touch_ahead, toucher) == 0;
+    sem_init(&toucher->stop, 0, 0);
+    toucher->is_started =
+        bytes_per_core > 0 && pthread_create(&toucher->thread, NULL, touch_ahead, toucher) == 0;
 }
 
 static void join_toucher(struct toucher *toucher)
 {
     if (toucher->is_started)
         pthread_join(toucher->thread, NULL);
+    sem_destroy(&toucher->stop);
 }
 
 int main(int argc, char **argv)
@@ -595,10 +597,10 @@ int main(int argc, char **argv)
     wait_for_cores(options.server.core_count, &step);
     say_ready(&options, &totals, port, now_ms() - started_ms);
 
-    struct toucher toucher = {.server = server, .bytes_per_core = options.touch_ahead_bytes};
-    start_toucher(&toucher);
+    struct toucher toucher = {.server = server};
+    start_toucher(&toucher, options.server.touch_ahead_bytes);
     wait_for_stop(&signals);
-    toucher.is_stopping = true;
+    sem_post(&toucher.stop);
     server_stop(server);
     for (uint32_t i = 0; i < options.server.core_count; i++)
         pthread_join(threads[i].thread, NULL);

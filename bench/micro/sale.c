@@ -133,8 +133,8 @@ void sale_make(struct sale *sale, const struct sale_options *options)
  * finding pages. */
 static void touch_all_ahead(const struct stock *stock)
 {
-    uint32_t slot = 0;
-    while (stock_touch_ahead(stock, &slot) > 0)
+    struct stock_ahead ahead = stock_ahead_begin(stock);
+    while (stock_ahead_touch(stock, &ahead) > 0)
         continue;
 }
 

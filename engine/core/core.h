@@ -15,7 +15,6 @@
 #include "wal/data_directory.h"
 #include "wal/wal.h"
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -34,6 +33,7 @@ struct server_options {
     uint64_t snapshot_log_bytes; /* a snapshot after so much of log, per core; 0 = not for that */
     uint64_t
         snapshot_every_ms; /* a snapshot after so long, if anything changed; 0 = not for that */
+    uint64_t touch_ahead_bytes; /* of each core's tables, for server_touch_step() */
     enum wal_durability durability;
     const char *archive_path; /* where segments go before they are removed; NULL = nowhere */
     const char *version;      /* static text, told in Hello */
@@ -78,11 +78,11 @@ void server_serve(struct server *server);
 
 struct core *server_core(struct server *server, uint32_t index);
 
-/* All cores serve: takes memory for their tables from the system before it is used, up to
- * `bytes_per_core`, or until `is_stopping` is set. Slow, and meant for a thread that gives way to
- * the cores'. Returns how many bytes were taken. */
-uint64_t server_touch_ahead(struct server *server, uint64_t bytes_per_core,
-                            const atomic_bool *is_stopping);
+/* All cores serve: takes the next piece of each one's tables from the system before it is used,
+ * behind what was in use when they began to serve. A core has had its part with the piece, of a few
+ * MiB, that makes it `touch_ahead_bytes` or more. Returns how many bytes were taken, 0 when nothing
+ * is left to take. Slow: for one thread that gives way to the cores', beside which it may run. */
+uint64_t server_touch_step(struct server *server);
 
 /* Asks all cores to say good-bye, finish what they have begun, and stop. Once. */
 void server_stop(struct server *server);

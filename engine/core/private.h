@@ -89,12 +89,19 @@ struct core {
     uint32_t quiet_heard; /* other cores that will send nothing more */
 };
 
+/* What was taken of a core's memory ahead of its use. */
+struct core_ahead {
+    struct stock_ahead tables;
+    uint64_t bytes;
+};
+
 struct server {
     struct server_options options;
     struct data_directory *directory;
     struct exchange exchange;
     struct io **ios;
     struct core *cores;
+    struct core_ahead *aheads;
     struct queue *orders;   /* from the main thread to each core: addresses of enum core_order */
     uint64_t not_before_ms; /* set before CORE_ORDER_SERVE: no core's time is earlier */
     int *listen_fds;

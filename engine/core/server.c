@@ -81,11 +81,13 @@ static struct server *create_tables(uint32_t core_count)
         return NULL;
     server->ios = memory_map(core_count * sizeof *server->ios);
     server->cores = memory_map(core_count * sizeof *server->cores);
+    server->aheads = memory_map(core_count * sizeof *server->aheads);
     server->orders = memory_map(core_count * sizeof *server->orders);
     server->listen_fds = memory_map(core_count * sizeof *server->listen_fds);
     server->options.core_count = core_count;
-    if (server->ios == NULL || server->cores == NULL || server->orders == NULL ||
-        server->listen_fds == NULL || exchange_init(&server->exchange, core_count) != 0)
+    if (server->ios == NULL || server->cores == NULL || server->aheads == NULL ||
+        server->orders == NULL || server->listen_fds == NULL ||
+        exchange_init(&server->exchange, core_count) != 0)
         server_destroy(&server);
     return server;
 }
@@ -157,6 +159,7 @@ void server_destroy(struct server **server_inout)
             queue_deinit(&server->orders[i]);
     exchange_deinit(&server->exchange);
     memory_unmap(server->listen_fds, core_count * sizeof *server->listen_fds);
+    memory_unmap(server->aheads, core_count * sizeof *server->aheads);
     memory_unmap(server->orders, core_count * sizeof *server->orders);
     memory_unmap(server->cores, core_count * sizeof *server->cores);
     memory_unmap(server->ios, core_count * sizeof *server->ios);
@@ -167,27 +170,6 @@ struct core *server_core(struct server *server, uint32_t index)
 {
     hf_assert(index < server->options.core_count);
     return &server->cores[index];
-}
-
-/* A piece of each core's in turn, so that none waits for the others. */
-uint64_t server_touch_ahead(struct server *server, uint64_t bytes_per_core,
-                            const atomic_bool *is_stopping)
-{
-    uint64_t core_bytes[LOG_CORE_COUNT_MAX] = {0};
-    uint32_t slots[LOG_CORE_COUNT_MAX] = {0};
-    uint64_t bytes = 0;
-    for (bool is_done = false; !is_done;) {
-        is_done = true;
-        for (uint32_t i = 0; i < server->options.core_count && !*is_stopping; i++) {
-            if (core_bytes[i] >= bytes_per_core)
-                continue;
-            uint64_t taken = stock_touch_ahead(server->cores[i].stock, &slots[i]);
-            core_bytes[i] = taken > 0 ? core_bytes[i] + taken : bytes_per_core;
-            bytes += taken;
-            is_done &= taken == 0;
-        }
-    }
-    return bytes;
 }
 
 /* ---- opening ---- */
@@ -298,12 +280,30 @@ void server_serve(struct server *server)
 {
     fill_filters(server);
     server->not_before_ms = latest_time_ms(server);
+    for (uint32_t i = 0; i < server->options.core_count; i++)
+        server->aheads[i].tables = stock_ahead_begin(server->cores[i].stock);
     order_all(server, CORE_ORDER_SERVE);
 }
 
 void server_stop(struct server *server)
 {
     order_all(server, CORE_ORDER_STOP);
+}
+
+/* ---- memory ahead of use ---- */
+
+uint64_t server_touch_step(struct server *server)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < server->options.core_count; i++) {
+        struct core_ahead *ahead = &server->aheads[i];
+        if (ahead->bytes >= server->options.touch_ahead_bytes)
+            continue;
+        uint64_t piece_bytes = stock_ahead_touch(server->cores[i].stock, &ahead->tables);
+        ahead->bytes += piece_bytes;
+        bytes += piece_bytes;
+    }
+    return bytes;
 }
 
 /* ---- what there is ---- */

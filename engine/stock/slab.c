@@ -20,10 +20,12 @@ void slab_deinit(struct slab *slab)
     slab->memory = NULL;
 }
 
-void slab_touch(const struct slab *slab, uint32_t first_slot, uint32_t slot_count)
+uint64_t slab_touch(const struct slab *slab, uint32_t first_slot, uint32_t slot_count)
 {
     hf_assert(slot_count <= slab->slot_count - first_slot);
-    memory_touch(slab_at(slab, first_slot), slot_count * slab->entry_bytes);
+    size_t bytes = slot_count * slab->entry_bytes;
+    memory_touch(slab_at(slab, first_slot), bytes);
+    return bytes;
 }
 
 uint32_t slab_take(struct slab *slab)

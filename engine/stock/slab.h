@@ -21,8 +21,9 @@ struct slab {
 int slab_init(struct slab *slab, size_t entry_bytes, uint32_t slot_count);
 void slab_deinit(struct slab *slab);
 
-/* Takes the memory of these slots from the system before they are used; at least one. */
-void slab_touch(const struct slab *slab, uint32_t first_slot, uint32_t slot_count);
+/* Takes the memory of these slots from the system before they are used; at least one. Returns how
+ * many bytes that is. */
+uint64_t slab_touch(const struct slab *slab, uint32_t first_slot, uint32_t slot_count);
 
 static inline void *slab_at(const struct slab *slab, uint32_t slot)
 {

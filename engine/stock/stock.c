@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 /* Of each table at once: two MiB of reservations. */
-enum { TOUCH_SLOTS = 32768 };
+enum { AHEAD_SLOTS = 32768 };
 
 static void assert_count(uint32_t count)
 {
@@ -39,30 +39,35 @@ struct stock *stock_create(const struct stock_options *options)
     return stock;
 }
 
-/* Of a piece that begins with this slot, as far as the table goes. */
-static uint32_t slots_of_piece(uint32_t slot_count, uint32_t first_slot)
+struct stock_ahead stock_ahead_begin(const struct stock *stock)
 {
-    uint32_t left = slot_count > first_slot ? slot_count - first_slot : 0;
-    return left < TOUCH_SLOTS ? left : TOUCH_SLOTS;
+    return (struct stock_ahead){
+        .buyer_slot = stock->buyers.touched_count,
+        .reservation_slot = stock->reservations.touched_count,
+    };
 }
 
-static uint64_t touch_slab(const struct slab *slab, uint32_t first_slot)
+/* Of the piece that begins with this slot, as far as the table goes. */
+static uint32_t slots_of_piece(const struct slab *slab, uint32_t first_slot)
 {
-    uint32_t slot_count = slots_of_piece(slab->slot_count, first_slot);
-    if (slot_count > 0)
-        slab_touch(slab, first_slot, slot_count);
-    return slot_count * slab->entry_bytes;
+    uint32_t left = slab->slot_count - first_slot;
+    return left < AHEAD_SLOTS ? left : AHEAD_SLOTS;
 }
 
-uint64_t stock_touch_ahead(const struct stock *stock, uint32_t *slot_inout)
+uint64_t stock_ahead_touch(const struct stock *stock, struct stock_ahead *ahead)
 {
-    uint32_t first_slot = *slot_inout;
-    uint32_t timer_slots = slots_of_piece(stock->reservations.slot_count, first_slot);
-    if (timer_slots > 0)
-        timer_touch(stock->timer, first_slot, timer_slots);
-    *slot_inout += TOUCH_SLOTS;
-    return touch_slab(&stock->items, first_slot) + touch_slab(&stock->buyers, first_slot) +
-           touch_slab(&stock->reservations, first_slot) + timer_slots * TIMER_SLOT_BYTES;
+    uint32_t buyers = slots_of_piece(&stock->buyers, ahead->buyer_slot);
+    uint32_t reservations = slots_of_piece(&stock->reservations, ahead->reservation_slot);
+    uint64_t bytes = 0;
+    if (buyers > 0)
+        bytes += slab_touch(&stock->buyers, ahead->buyer_slot, buyers);
+    if (reservations > 0) {
+        bytes += slab_touch(&stock->reservations, ahead->reservation_slot, reservations);
+        bytes += timer_touch(stock->timer, ahead->reservation_slot, reservations);
+    }
+    ahead->buyer_slot += buyers;
+    ahead->reservation_slot += reservations;
+    return bytes;
 }
 
 void stock_destroy(struct stock **stock)

