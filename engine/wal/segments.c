@@ -1,18 +1,21 @@
-/* One thing at a time, each step an operation that the disk does beside the core's turns:
+/* One operation at a time, which the disk does beside the core's turns:
  *
- *     the next segment    [rename an old file -> sync the folder ->] open -> [allocate ->] zeros
- * ...
- *                         -> sync the file -> rename -> sync the folder -> ready
+ *     the next segment    [rename an old file -> sync the folder ->] open -> [allocate ->]
+ *                         slices of zeros -> sync the file -> rename -> sync the folder -> ready
  *     an old one          [copied to the archive ->] kept for the next segment, or removed
+ *
+ * One step follows the other by itself, but each slice of zeros waits until it may be written; old
+ * files may be removed meanwhile.
  *
  * The next segment has the name "segment.new" until all of it is zero and on disk; so a file under
  * a segment's number is whole, and a crash leaves nothing but a file that the next start removes.
  * Zeros are written because reserved space alone costs a journal commit at each write into it
- * (measured: 195 us instead of 100 for 4 KiB). They go out in slices: one after the other while the
- * log is quiet, else in step with it, two bytes for each that it has filled of the segment in use.
- * A group's flush brings to the disk what was written before it as well, so beside a segment that
- * is made at once groups take ten times as long (measured: p99 of an open loop of 300,000 holds a
- * second, where the host lets the machine run, 17 ms, and 5 ms without zeros). In step the next
+ * (measured: 195 us instead of 100 for 4 KiB). They are written at once while the log is quiet,
+ * else in step with it, two bytes for each that it has filled of the segment in use. A group's
+ * flush brings to the disk what was written before it as well, so beside a segment that is made at
+ * once groups take ten times as long (measured: p99 of an open loop of 300,000 holds a second,
+ * where the host lets the machine run, 17 ms, and 5 ms without zeros). So the log is not quiet
+ * before its last group's flush has come to its end, however long that takes. In step the next
  * segment is there before more than half of the one in use is full.
  *
  * Old files go from the oldest on. What a crash leaves of them stands before the segment that a
@@ -103,7 +106,6 @@ static void begin_step(struct segments *segments, enum segments_step step)
         write_number_path(segments, segments->number_first, segments->path);
         io_file_remove(io, op, segments->path);
         break;
-    case SEGMENTS_PAUSE:
     case SEGMENTS_IDLE:
         break;
     }
@@ -170,7 +172,7 @@ static void opened(struct segments *segments, int fd)
     if (!segments->is_spare_recycled)
         begin_step(segments, SEGMENTS_ALLOCATE);
     else if (io_file_size(segments->io, fd) == (int64_t)segments->segment_bytes)
-        begin_step(segments, SEGMENTS_PAUSE);
+        begin_step(segments, SEGMENTS_IDLE);
     else
         give_back(segments);
 }
@@ -181,7 +183,7 @@ static void zeros_written(struct segments *segments, int32_t result)
 {
     segments->filled_bytes += (uint64_t)(result - result % LOG_BLOCK_BYTES);
     bool is_whole = segments->filled_bytes == segments->segment_bytes;
-    begin_step(segments, is_whole ? SEGMENTS_SYNC : SEGMENTS_PAUSE);
+    begin_step(segments, is_whole ? SEGMENTS_SYNC : SEGMENTS_IDLE);
 }
 
 static void step_succeeded(struct segments *segments, int32_t result)
@@ -198,7 +200,7 @@ static void step_succeeded(struct segments *segments, int32_t result)
         opened(segments, result);
         break;
     case SEGMENTS_ALLOCATE:
-        begin_step(segments, SEGMENTS_PAUSE);
+        begin_step(segments, SEGMENTS_IDLE);
         break;
     case SEGMENTS_ZEROS:
         zeros_written(segments, result);
@@ -219,7 +221,6 @@ static void step_succeeded(struct segments *segments, int32_t result)
         segments->number_first++;
         begin_step(segments, SEGMENTS_IDLE);
         break;
-    case SEGMENTS_PAUSE:
     case SEGMENTS_IDLE:
         hf_assert(!"a step without an operation");
     }
@@ -285,44 +286,61 @@ static void make_spare(struct segments *segments)
     begin_step(segments, segments->is_spare_recycled ? SEGMENTS_OLD_RENAME : SEGMENTS_OPEN);
 }
 
-/* Bytes of zeros that may be written now; 0: none. */
-static uint64_t slice_bytes(const struct segments *segments, const struct segments_log *log)
+/* The next segment is open and not whole yet. */
+static bool is_spare_begun(const struct segments *segments)
 {
-    uint64_t left = segments->segment_bytes - segments->filled_bytes;
-    uint64_t bytes = SEGMENTS_SLICE_BYTES;
-    if (segments->now_ms < segments->quiet_at_ms) {
-        uint64_t due = ZEROS_PER_LOG * log->used_bytes;
-        uint64_t behind = due > segments->filled_bytes ? due - segments->filled_bytes : 0;
-        if (behind < SLICE_BYTES_MIN && behind < left)
-            return 0;
-        if (behind < bytes)
-            bytes = behind - behind % LOG_BLOCK_BYTES;
-    }
-    return bytes < left ? bytes : left;
+    return segments->spare_fd >= 0 && !segments->is_spare_ready;
 }
 
-static void continue_zeros(struct segments *segments, const struct segments_log *log)
+/* Zeros that may be written now; 0: none. */
+static uint64_t due_slice_bytes(const struct segments *segments, const struct segments_log *log)
 {
-    segments->slice_bytes = (uint32_t)slice_bytes(segments, log);
+    uint64_t left_bytes = segments->segment_bytes - segments->filled_bytes;
+    uint64_t slice_bytes = SEGMENTS_SLICE_BYTES;
+    if (segments->now_ms < segments->quiet_at_ms) {
+        uint64_t due_bytes = ZEROS_PER_LOG * log->used_bytes;
+        uint64_t behind_bytes =
+            due_bytes > segments->filled_bytes ? due_bytes - segments->filled_bytes : 0;
+        if (behind_bytes < SLICE_BYTES_MIN && behind_bytes < left_bytes)
+            return 0;
+        if (behind_bytes < slice_bytes)
+            slice_bytes = behind_bytes - behind_bytes % LOG_BLOCK_BYTES;
+    }
+    return slice_bytes < left_bytes ? slice_bytes : left_bytes;
+}
+
+static void continue_spare(struct segments *segments, const struct segments_log *log)
+{
+    if (!is_spare_begun(segments)) {
+        if (segments->now_ms >= segments->retry_at_ms)
+            make_spare(segments);
+        return;
+    }
+    segments->slice_bytes = (uint32_t)due_slice_bytes(segments, log);
     if (segments->slice_bytes > 0)
         begin_step(segments, SEGMENTS_ZEROS);
+}
+
+/* The log is quiet some time after its last group has come to its end. */
+static void note_log(struct segments *segments, const struct segments_log *log)
+{
+    if (log->is_writing)
+        segments->quiet_at_ms = UINT64_MAX;
+    else if (segments->quiet_at_ms == UINT64_MAX)
+        segments->quiet_at_ms = segments->now_ms + QUIET_MS;
 }
 
 void segments_continue(struct segments *segments, const struct segments_log *log, uint64_t now_ms)
 {
     segments->now_ms = now_ms;
-    segments->quiet_at_ms = log->group_ms + QUIET_MS;
+    note_log(segments, log);
     if (segments->is_stopping)
         return;
     if (segments->archive != NULL)
         archive_continue(segments->archive, segments->number_needed, now_ms);
-    if (segments->step == SEGMENTS_PAUSE)
-        continue_zeros(segments, log);
-    if (segments->step != SEGMENTS_IDLE)
-        return;
-    if (!segments->is_spare_ready && now_ms >= segments->retry_at_ms)
-        make_spare(segments);
-    else if (has_too_many(segments))
+    if (segments->step == SEGMENTS_IDLE && !segments->is_spare_ready)
+        continue_spare(segments, log);
+    if (segments->step == SEGMENTS_IDLE && has_too_many(segments))
         begin_step(segments, SEGMENTS_REMOVE);
 }
 
@@ -331,10 +349,10 @@ uint64_t segments_wake_at_ms(const struct segments *segments)
     if (segments->is_stopping)
         return UINT64_MAX;
     uint64_t spare_ms = UINT64_MAX;
-    if (segments->step == SEGMENTS_IDLE && segments_lacks_room(segments))
-        spare_ms = segments->retry_at_ms;
-    else if (segments->step == SEGMENTS_PAUSE)
+    if (segments->step == SEGMENTS_IDLE && is_spare_begun(segments))
         spare_ms = segments->quiet_at_ms;
+    else if (segments->step == SEGMENTS_IDLE && segments_lacks_room(segments))
+        spare_ms = segments->retry_at_ms;
     uint64_t archive_ms = segments->archive != NULL
                               ? archive_wake_at_ms(segments->archive, segments->number_needed)
                               : UINT64_MAX;
@@ -361,9 +379,9 @@ void segments_release(struct segments *segments, uint64_t number_needed)
 
 bool segments_is_idle(const struct segments *segments)
 {
-    bool begins_nothing = segments->step == SEGMENTS_IDLE ||
-                          (segments->step == SEGMENTS_PAUSE && segments->is_stopping);
-    return begins_nothing && (segments->archive == NULL || archive_is_idle(segments->archive));
+    bool waits_for_zeros = is_spare_begun(segments) && !segments->is_stopping;
+    return segments->step == SEGMENTS_IDLE && !waits_for_zeros &&
+           (segments->archive == NULL || archive_is_idle(segments->archive));
 }
 
 /* ---- life ---- */

@@ -18,6 +18,7 @@ enum {
     SEGMENTS_PATH_BYTES = DATA_DIRECTORY_PATH_BYTES + LOG_NAME_BYTES_MAX,
 };
 
+/* The operation under way. */
 enum segments_step {
     SEGMENTS_IDLE,
     /* The next segment, under the name "segment.new" until it is whole. */
@@ -25,7 +26,6 @@ enum segments_step {
     SEGMENTS_OLD_SYNC,   /* ... for good, before its content goes */
     SEGMENTS_OPEN,
     SEGMENTS_ALLOCATE,
-    SEGMENTS_PAUSE, /* until the next slice of zeros may be written */
     SEGMENTS_ZEROS,
     SEGMENTS_SYNC,
     SEGMENTS_RENAME,
@@ -62,7 +62,7 @@ struct segments {
     bool is_spare_recycled; /* its file is an old one, and as large as it will be */
     uint64_t filled_bytes;
     uint32_t slice_bytes; /* of zeros that are being written */
-    uint64_t quiet_at_ms; /* when the log will be, if no group comes */
+    uint64_t quiet_at_ms; /* when the log will be, if no group comes; UINT64_MAX beside one */
     bool is_over;         /* segments_end() */
     bool is_stopping;     /* segments_stop() */
     bool lacks_room;      /* the last attempt found none; said so already */
@@ -82,8 +82,8 @@ void segments_init(struct segments *segments, struct io *io, const char *core_pa
                    const struct segments_options *options, struct archive *archive,
                    segments_failed_fn failed, void *context);
 
-/* The log needs no more of them: the operation under way comes to its end, and nothing more is
- * begun. */
+/* The log needs no more of them: no slice of zeros, no next segment and no removal is begun any
+ * more. What is under way still goes on from step to step, to the next slice or to its end. */
 void segments_stop(struct segments *segments);
 
 /* The log has failed: what is under way comes to its end, and nothing more is begun. */
@@ -95,10 +95,10 @@ void segments_deinit(struct segments *segments);
 /* What the log does meanwhile. */
 struct segments_log {
     uint64_t used_bytes; /* of the segment in use */
-    uint64_t group_ms;   /* when it last began to write a group */
+    bool is_writing;     /* a group is on its way to the disk */
 };
 
-/* Begins what is to be done, if anything is. Once per turn. */
+/* Begins what is to be done, if anything is. Once per turn, when the turn's group has begun. */
 void segments_continue(struct segments *segments, const struct segments_log *log, uint64_t now_ms);
 
 /* The next segment is made, on disk, and may be taken. */
@@ -124,7 +124,7 @@ int segments_take(struct segments *segments);
 /* Files below this number are not needed any more. */
 void segments_release(struct segments *segments, uint64_t number_needed);
 
-/* False when there is no such file any more, or one below may go at any time. */
+/* No operation is under way, and unless they are stopped no next segment waits for its zeros. */
 bool segments_is_idle(const struct segments *segments);
 
 #endif

@@ -593,7 +593,7 @@ void wal_write(struct wal *wal, uint64_t now_ms)
     if (wal->open_record_count > 0 && wal->flight.state == FLIGHT_IDLE)
         close_group(wal);
     const struct segments_log log = {.used_bytes = wal->segment_offset,
-                                     .group_ms = wal->group_time_ms};
+                                     .is_writing = wal->flight.state != FLIGHT_IDLE};
     segments_continue(&wal->segments, &log, now_ms);
 }
 

@@ -7,6 +7,7 @@
 #include "wal/segments.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -28,6 +29,14 @@ static void note_failure(void *context, uint64_t number, const char *action, int
     cr_assert_fail("segment %lu: cannot %s: %s", (unsigned long)number, action, strerror(-result));
 }
 
+/* There are files from number 1 on, as far as they were made. */
+static void use_segment(uint64_t number)
+{
+    const struct segments_options options = {
+        .segment_bytes = SEGMENT_BYTES, .number_first = 1, .number_in_use = number, .zeros = zeros};
+    segments_init(&segments, io, "/core", folder_fd, &options, NULL, note_failure, NULL);
+}
+
 static void set_up(void)
 {
     char message[256];
@@ -39,10 +48,8 @@ static void set_up(void)
     cr_assert_geq(folder_fd, 0);
     zeros = memory_map(SEGMENTS_SLICE_BYTES);
     now_ms = 1000;
-    logged = (struct segments_log){.used_bytes = 0, .group_ms = 0};
-    const struct segments_options options = {
-        .segment_bytes = SEGMENT_BYTES, .number_first = 1, .number_in_use = 1, .zeros = zeros};
-    segments_init(&segments, io, "/core", folder_fd, &options, NULL, note_failure, NULL);
+    logged = (struct segments_log){.used_bytes = 0, .is_writing = false};
+    use_segment(1);
 }
 
 static void tear_down(void)
@@ -61,12 +68,21 @@ static void turn(void)
     io_turn(io, 0);
 }
 
+/* It is begun in one turn and has ended before the next. */
 static void write_group(void)
 {
     now_ms++;
-    logged.group_ms = now_ms;
+    logged.is_writing = true;
     turn();
+    logged.is_writing = false;
     logged.used_bytes += GROUP_BYTES;
+}
+
+static void finish_in_quiet(void)
+{
+    for (int i = 0; i < SEGMENT_BYTES / SEGMENTS_SLICE_BYTES + 8; i++)
+        turn();
+    cr_assert(segments_is_ready(&segments));
 }
 
 Test(next_segment, beside_a_busy_log_two_bytes_of_it_are_written_for_each_of_the_log)
@@ -84,9 +100,7 @@ Test(next_segment, beside_a_busy_log_two_bytes_of_it_are_written_for_each_of_the
 
 Test(next_segment, beside_a_quiet_log_it_is_made_at_once)
 {
-    for (int i = 0; i < SEGMENT_BYTES / SEGMENTS_SLICE_BYTES + 8; i++)
-        turn();
-    cr_assert(segments_is_ready(&segments));
+    finish_in_quiet();
 }
 
 Test(next_segment, it_goes_on_when_the_log_becomes_quiet_and_says_when_that_is)
@@ -99,10 +113,64 @@ Test(next_segment, it_goes_on_when_the_log_becomes_quiet_and_says_when_that_is)
     cr_assert_lt(segments.filled_bytes, filled_bytes + 2 * GROUP_BYTES + SEGMENTS_SLICE_BYTES / 8);
     cr_assert_gt(segments_wake_at_ms(&segments), now_ms);
     now_ms = segments_wake_at_ms(&segments);
-    for (int i = 0; i < SEGMENT_BYTES / SEGMENTS_SLICE_BYTES + 8; i++)
-        turn();
-    cr_assert(segments_is_ready(&segments));
+    finish_in_quiet();
     cr_assert_eq(segments_wake_at_ms(&segments), UINT64_MAX);
+}
+
+/* They would reach the disk with its flush, and make it longer still. */
+Test(next_segment, beside_a_group_that_takes_long_no_zeros_are_written)
+{
+    for (int i = 0; i < 20; i++)
+        write_group();
+    logged.is_writing = true;
+    turn(); /* what is due for the groups before it */
+    const uint64_t filled_bytes = segments.filled_bytes;
+    for (int i = 0; i < 1000; i++) {
+        now_ms++;
+        turn();
+        cr_assert_eq(segments_wake_at_ms(&segments), UINT64_MAX, "its end wakes the core");
+    }
+    cr_assert_eq(segments.filled_bytes, filled_bytes);
+
+    logged.is_writing = false; /* at its end the next one may be about to begin */
+    turn();
+    cr_assert_eq(segments.filled_bytes, filled_bytes);
+    cr_assert_gt(segments_wake_at_ms(&segments), now_ms);
+    now_ms = segments_wake_at_ms(&segments);
+    finish_in_quiet();
+}
+
+/* ---- old ones ---- */
+
+/* True when there is such a file, or it could be made. */
+static bool open_old(uint64_t number, unsigned flags)
+{
+    char name[LOG_NAME_BYTES_MAX];
+    char path[SEGMENTS_PATH_BYTES];
+    log_segment_file_name(number, name);
+    snprintf(path, sizeof path, "/core/%s", name);
+    const int fd = io_file_open_now(io, path, flags);
+    if (fd >= 0)
+        io_close(io, fd);
+    return fd >= 0;
+}
+
+Test(next_segment, old_ones_that_are_too_many_go_while_it_waits_for_the_log)
+{
+    enum { OLD = 100, KEPT_MAX = (1 << 30) / SEGMENT_BYTES };
+    segments_deinit(&segments);
+    for (uint64_t number = 1; number <= OLD; number++)
+        cr_assert(open_old(number, IO_FILE_CREATE));
+    use_segment(OLD + 1);
+    for (int i = 0; i < 20; i++)
+        write_group();
+    segments_release(&segments, OLD + 1);
+    for (int i = 0; i < 2 * (OLD - KEPT_MAX); i++)
+        write_group();
+    cr_assert_lt(logged.used_bytes, HALF);
+    cr_assert_not(segments_is_ready(&segments));
+    cr_expect_not(open_old(OLD - KEPT_MAX, 0));
+    cr_expect(open_old(OLD - KEPT_MAX + 1, 0), "these become the next ones");
 }
 
 Test(next_segment, begun_late_it_catches_up_in_large_slices)
@@ -110,7 +178,7 @@ Test(next_segment, begun_late_it_catches_up_in_large_slices)
     logged.used_bytes = HALF; /* there was no room for it before */
     for (int i = 0; i < SEGMENT_BYTES / SEGMENTS_SLICE_BYTES + 8; i++) {
         now_ms++;
-        logged.group_ms = now_ms;
+        logged.is_writing = true;
         turn();
     }
     cr_assert(segments_is_ready(&segments));
