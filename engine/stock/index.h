@@ -57,7 +57,7 @@ void index_insert(struct index *index, uint64_t hash, uint32_t slot);
 void index_remove(struct index *index, uint64_t hash, uint32_t slot, index_hash_fn hash_of,
                   const void *context);
 
-/* Where the search for a hash begins. */
+/* The position of the word at which the search for a hash begins. */
 static inline uint32_t index_home(const struct index *index, uint64_t hash)
 {
     return (uint32_t)((hash >> 32) * index->word_count >> 32);
@@ -112,7 +112,7 @@ static inline uint32_t index_candidate(const struct index *index, uint64_t hash)
     return index_search_next(index, &search);
 }
 
-/* Where the search for a hash begins. */
+/* The memory that the search for a hash reads first. */
 static inline const void *index_line(const struct index *index, uint64_t hash)
 {
     return &index->words[index_home(index, hash)];

@@ -575,13 +575,14 @@ const char *stock_load_snapshot_end(struct stock *stock, const struct stock_save
 
 /* ---- public: the end ---- */
 
+_Static_assert((int)TIMER_TIES_MAX <= (int)TOUCH_MAX, "a line for each slot");
+
 static void ties_of_reservations(const void *context, const uint32_t *slots, uint32_t slot_count,
                                  struct timer_tie *ties_out)
 {
     const struct stock *stock = context;
     struct touch_list list;
     touch_begin(&list);
-    hf_assert(slot_count <= TOUCH_MAX);
     for (uint32_t i = 0; i < slot_count; i++)
         touch_add(&list, reservation_at(stock, slots[i]));
     touch_all(&list);

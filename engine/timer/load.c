@@ -28,8 +28,8 @@
 enum {
     MADE_LOW_BITS = 28,
     DEADLINE_BITS = 48,
-    LOOK_AHEAD = 24, /* entries whose node is asked for before it is linked */
-    FEW = 64,        /* up to so many are sorted by comparing */
+    LOOK_AHEAD = 24,      /* entries whose node is asked for before it is linked */
+    FEW = TIMER_TIES_MAX, /* up to so many are sorted by comparing */
 };
 #define DEADLINE_MASK ((1ull << DEADLINE_BITS) - 1)
 

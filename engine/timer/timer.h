@@ -75,7 +75,9 @@ struct timer_tie {
     uint64_t second;
 };
 
-/* The ties of some slots, all of them set. */
+enum { TIMER_TIES_MAX = 64 };
+
+/* The ties of some slots, TIMER_TIES_MAX at most, all of them set. */
 typedef void (*timer_ties_fn)(const void *context, const uint32_t *slots, uint32_t slot_count,
                               struct timer_tie *ties_out);
 
