@@ -10,14 +10,15 @@ enum {
     WIRE_BITS = 3,
     WIRE_MASK = (1 << WIRE_BITS) - 1,
     FIELD_NUMBER_MAX = 15,   /* what a tag of one byte can name */
-    FIELD_BYTES_MAX = 1 + 8, /* of a flat field */
+    FIELD_BYTES_MAX = 1 + 8, /* of a flat field: a tag and the longest number */
     VARINT32_BYTES_MAX = 5,
 };
 
 /* How a field is written; WIRE_NONE when it is not a single number of the kinds that rows have. */
 static unsigned wire_type_of(const ProtobufCFieldDescriptor *field)
 {
-    if (field->label != PROTOBUF_C_LABEL_NONE) {
+    if (field->label != PROTOBUF_C_LABEL_NONE ||
+        (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0) {
         return WIRE_NONE;
     }
     switch (field->type) {
@@ -30,6 +31,12 @@ static unsigned wire_type_of(const ProtobufCFieldDescriptor *field)
     default:
         return WIRE_NONE;
     }
+}
+
+/* Bytes that are enough for each field once. */
+static size_t body_bytes_enough(const ProtobufCMessageDescriptor *descriptor)
+{
+    return (size_t)descriptor->n_fields * FIELD_BYTES_MAX;
 }
 
 /* ---- decoding ---- */
@@ -80,6 +87,9 @@ const ProtobufCMessage *flat_decode(struct message_arena *arena,
                                     const ProtobufCMessageDescriptor *descriptor,
                                     const uint8_t *body, size_t body_bytes)
 {
+    if (body_bytes > body_bytes_enough(descriptor)) {
+        return NULL;
+    }
     ProtobufCMessage *message =
         arena->allocator.alloc(arena->allocator.allocator_data, descriptor->sizeof_message);
     if (message == NULL) {
@@ -138,7 +148,7 @@ bool flat_encode(const ProtobufCMessage *message, uint8_t *body, size_t body_byt
 {
     const ProtobufCMessageDescriptor *descriptor = message->descriptor;
     if (message->n_unknown_fields > 0 || descriptor->n_fields > FIELD_NUMBER_MAX ||
-        body_bytes_max < (size_t)descriptor->n_fields * FIELD_BYTES_MAX) {
+        body_bytes_max < body_bytes_enough(descriptor)) {
         return false;
     }
     uint8_t *to = body;

@@ -7,8 +7,10 @@
  * https://protobuf.dev/programming-guides/encoding/).
  *
  * Whatever is out of the ordinary is left to protobuf-c, so what is a message and what is not is
- * decided by it alone: other kinds of fields, fields or wire types that are not in the descriptor,
- * field numbers over 15, numbers longer than their field, bytes that end too early. */
+ * decided by it alone: other kinds of fields, members of a oneof, fields or wire types that are not
+ * in the descriptor, field numbers over 15, numbers longer than their field, bytes that end too
+ * early; and bodies longer than all fields once, since protobuf-c lists a field as often as it
+ * comes, and gives up when that list outgrows the arena. */
 
 #include "proto/message.h"
 
@@ -16,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* NULL: ask protobuf-c. The message is in the arena, which must be empty. */
+/* The message is in the arena. NULL: ask protobuf-c; what the arena got is of no use. */
 const ProtobufCMessage *flat_decode(struct message_arena *arena,
                                     const ProtobufCMessageDescriptor *descriptor,
                                     const uint8_t *body, size_t body_bytes);

@@ -9,6 +9,8 @@
  *   - Decoding reads nothing behind the body, writes nothing behind the arena, needs no other
  *     memory, and leaves the body as it is.
  *   - With less memory it gives the same message or none.
+ *   - The short way of flat messages (proto/flat.h) makes no difference: protobuf-c by itself takes
+ *     the same bodies with as much memory, finds the same in them, and writes the same bytes.
  *   - decode, encode, decode gives an equal message, and encoding that again the same bytes, in a
  *     verified frame. A message that was made is what its bytes are decoded to.
  *   - The room that net keeps for a reply is enough for all rows that the decoded request has. */
@@ -24,22 +26,29 @@ enum {
     BODY_BYTES_MAX = 1 << 14,
     FRAME_BYTES_MAX = 1 << 18, /* encoding may be longer: a packed column came unpacked */
     ARENA_BYTES = 1 << 18,
+    SMALL_BODY_ARENA_BYTES = 4096, /* what bodies of single numbers need at most */
 };
 
 static _Alignas(16) uint8_t arena_memory[2][ARENA_BYTES];
+
+/* The arena number `index`, with so many bytes and none behind them. */
+static void arena_begin(struct message_arena *arena, unsigned index, size_t arena_bytes)
+{
+    uint8_t *memory = arena_memory[index];
+    FUZZ_UNPOISON(memory, ARENA_BYTES);
+    FUZZ_POISON(memory + arena_bytes, ARENA_BYTES - arena_bytes);
+    message_arena_init(arena, memory, arena_bytes);
+}
 
 static const ProtobufCMessage *decode(struct message_arena *arena, unsigned index,
                                       size_t arena_bytes,
                                       const ProtobufCMessageDescriptor *descriptor,
                                       const uint8_t *body, size_t body_bytes)
 {
-    uint8_t *memory = arena_memory[index];
-    FUZZ_UNPOISON(memory, ARENA_BYTES);
-    FUZZ_POISON(memory + arena_bytes, ARENA_BYTES - arena_bytes);
-    message_arena_init(arena, memory, arena_bytes);
+    arena_begin(arena, index, arena_bytes);
     const ProtobufCMessage *message = message_decode(arena, descriptor, body, body_bytes);
     hf_assert(arena->used <= arena_bytes);
-    hf_assert(message == NULL || (const uint8_t *)message >= memory);
+    hf_assert(message == NULL || (const uint8_t *)message >= arena_memory[index]);
     return message;
 }
 
@@ -62,6 +71,15 @@ static const uint8_t *encode(const ProtobufCMessage *message, uint8_t type, uint
     return frame + FRAME_HEADER_BYTES;
 }
 
+static void check_bytes_of_protobuf_c(const ProtobufCMessage *message, const uint8_t *body,
+                                      size_t body_bytes)
+{
+    static uint8_t packed[FRAME_BYTES_MAX];
+    hf_assert(protobuf_c_message_get_packed_size(message) == body_bytes);
+    hf_assert(protobuf_c_message_pack(message, packed) == body_bytes);
+    hf_assert(memcmp(body, packed, body_bytes) == 0);
+}
+
 static void check_round_trip(const ProtobufCMessage *message, uint8_t type)
 {
     static uint8_t frames[2][FRAME_BYTES_MAX];
@@ -69,12 +87,29 @@ static void check_round_trip(const ProtobufCMessage *message, uint8_t type)
     size_t bytes, bytes_again;
     hf_assert(protobuf_c_message_check(message));
     const uint8_t *body = encode(message, type, frames[0], &bytes);
+    check_bytes_of_protobuf_c(message, body, bytes);
     const ProtobufCMessage *again =
         decode(&arena, 1, ARENA_BYTES, message->descriptor, body, bytes);
     hf_assert(again != NULL);
     hf_assert(message_equals(message, again));
     const uint8_t *body_again = encode(again, type, frames[1], &bytes_again);
     hf_assert(bytes == bytes_again && memcmp(body, body_again, bytes) == 0);
+}
+
+/* With as much memory for the body as a server has, in proportion. */
+static void check_like_protobuf_c(const ProtobufCMessageDescriptor *descriptor, const uint8_t *body,
+                                  size_t body_bytes)
+{
+    struct message_arena arena;
+    size_t arena_bytes = SMALL_BODY_ARENA_BYTES + 8 * body_bytes;
+    if (arena_bytes > ARENA_BYTES)
+        arena_bytes = ARENA_BYTES;
+    const ProtobufCMessage *message = decode(&arena, 0, arena_bytes, descriptor, body, body_bytes);
+    arena_begin(&arena, 1, arena_bytes);
+    const ProtobufCMessage *expected =
+        protobuf_c_message_unpack(descriptor, &arena.allocator, body_bytes, body);
+    hf_assert((message == NULL) == (expected == NULL));
+    hf_assert(message == NULL || message_equals(message, expected));
 }
 
 static void check_small_arena(const ProtobufCMessage *message, uint8_t size_choice,
@@ -112,6 +147,7 @@ static void run(uint8_t type, const ProtobufCMessageDescriptor *descriptor, uint
                 const uint8_t *body, size_t body_bytes)
 {
     struct message_arena arena;
+    check_like_protobuf_c(descriptor, body, body_bytes);
     const ProtobufCMessage *message = decode(&arena, 0, ARENA_BYTES, descriptor, body, body_bytes);
     if (type < FRAME_REPLY)
         check_promise(message, type, body, body_bytes);

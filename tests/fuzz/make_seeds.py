@@ -107,6 +107,7 @@ def message_seeds(frames):
     for number in sorted(types):
         add("fuzz_message", f"made {number}", bytes([number, 1, 3]) + bytes([5, 1, 2, 3]) * 24)
     add("fuzz_message", "unknown fields", bytes([2, 60]) + bytes.fromhex("a80601b206026869bd0601020304"))
+    add("fuzz_message", "one field again and again", bytes([16, 60]) + bytes.fromhex("2801") * 511)
 
 
 def client_seeds(frames):

@@ -148,6 +148,70 @@ Test(flat, what_is_not_flat_is_left_to_protobuf_c)
     cr_expect_not(flat_encode(&below.base, body, sizeof body, &bytes));
 }
 
+/* Its descriptor with the last field made one of a oneof: a choice must be told, even one of 0. */
+Test(flat, a_member_of_a_oneof_is_left_to_protobuf_c)
+{
+    static const uint8_t body[] = {0x09, 1, 0, 0, 0, 0, 0, 0, 0};
+    begin();
+    ProtobufCFieldDescriptor fields[3];
+    ProtobufCMessageDescriptor descriptor = holdfast__v1__get_request__descriptor;
+    cr_assert_eq(descriptor.n_fields, 3u);
+    memcpy(fields, descriptor.fields, sizeof fields);
+    descriptor.fields = fields;
+    Holdfast__V1__GetRequest request = HOLDFAST__V1__GET_REQUEST__INIT;
+    request.base.descriptor = &descriptor;
+    uint8_t written[BODY_BYTES_MAX];
+    size_t bytes;
+    cr_expect_not_null(flat_decode(&arena, &descriptor, body, sizeof body));
+    cr_expect(flat_encode(&request.base, written, sizeof written, &bytes));
+    fields[0].flags |= PROTOBUF_C_FIELD_FLAG_ONEOF;
+    cr_expect_null(flat_decode(&arena, &descriptor, body, sizeof body));
+    cr_expect_not(flat_encode(&request.base, written, sizeof written, &bytes));
+}
+
+/* What a server answers to such a body must not hang on which way it goes. */
+Test(flat, a_field_that_comes_again_and_again_is_taken_as_often_as_protobuf_c_takes_it)
+{
+    static _Alignas(16) uint8_t memory[8 * FRAME_BODY_BYTES_MAX]; /* as the server's */
+    static uint8_t body[FRAME_BODY_BYTES_MAX];
+    const ProtobufCMessageDescriptor *descriptor = &holdfast__v1__reserve_request__descriptor;
+    struct message_arena server_arena;
+    int taken = 0;
+    int refused = 0;
+    for (size_t i = 0; i < sizeof body; i += 2) {
+        body[i] = 0x28; /* quantity */
+        body[i + 1] = 1;
+    }
+    for (size_t bytes = 2; bytes <= sizeof body; bytes *= 2) {
+        message_arena_init(&server_arena, memory, sizeof memory);
+        bool is_message =
+            protobuf_c_message_unpack(descriptor, &server_arena.allocator, bytes, body) != NULL;
+        const Holdfast__V1__ReserveRequest *found =
+            (const void *)message_decode(&server_arena, descriptor, body, bytes);
+        cr_expect_eq(found != NULL, is_message, "%zu bytes", bytes);
+        cr_expect(found == NULL || found->quantity == 1);
+        taken += is_message;
+        refused += !is_message;
+    }
+    cr_expect(taken > 0 && refused > 0, "the premise of this test");
+}
+
+Test(flat, a_body_longer_than_all_fields_once_is_left_to_protobuf_c)
+{
+    uint8_t body[4 * 9];
+    begin();
+    for (size_t i = 0; i < sizeof body; i += 9) {
+        memset(body + i, 0, 9);
+        body[i] = 0x09; /* the item's id */
+        body[i + 1] = (uint8_t)(i / 9);
+    }
+    const Holdfast__V1__GetRequest *request = (const void *)flat_decode(
+        &arena, &holdfast__v1__get_request__descriptor, body, sizeof body - 9);
+    cr_assert_not_null(request);
+    cr_expect_eq(request->item_id, 2u, "the last of three counts");
+    cr_expect_null(flat_decode(&arena, &holdfast__v1__get_request__descriptor, body, sizeof body));
+}
+
 Test(flat, without_room_for_the_largest_message_nothing_is_written)
 {
     begin();
