@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -262,6 +263,58 @@ Test(asynchronous, nothing_happens_before_the_next_turn)
     cr_assert(fd >= 0);
     cr_expect_eq(access(path, F_OK), 0);
     io_close(io, fd);
+}
+
+/* Begins to write a block of bytes like this one. True when it comes to the file without a turn,
+ * within five seconds; after that a turn ends it. */
+static bool is_written_without_a_turn(int fd, uint8_t byte)
+{
+    static _Alignas(4096) uint8_t written[4096];
+    static _Alignas(4096) uint8_t seen[4096];
+    struct operation write;
+    prepare(&write);
+    memset(written, byte, sizeof written);
+    uint64_t until_ns = now_ns(io) + 5000000000u;
+    io_file_write(io, &write.op, fd, written, sizeof written, 0, true);
+    do
+        cr_assert_eq(io_file_read_now(io, fd, seen, sizeof seen, 0), 0);
+    while (memcmp(seen, written, sizeof seen) != 0 && now_ns(io) < until_ns);
+    cr_expect_eq(write.done_count, 0);
+    cr_expect_eq(finish(io, &write), sizeof written);
+    return memcmp(seen, written, sizeof seen) == 0;
+}
+
+static int open_block(void)
+{
+    int fd = open_file(test_directory_file(&directory, "file"), IO_FILE_CREATE | IO_FILE_DIRECT);
+    cr_assert(fd >= 0);
+    cr_assert_eq(allocate(fd, 4096), 0);
+    return fd;
+}
+
+Test(asynchronous, a_durable_write_starts_before_the_next_turn, .timeout = 60)
+{
+    int fd = open_block();
+    cr_expect(is_written_without_a_turn(fd, 1));
+    io_close(io, fd);
+}
+
+/* Behind none, one, two and more entries, until the queue was full before it. */
+Test(asynchronous, a_durable_write_starts_before_the_next_turn_behind_a_full_queue, .timeout = 60)
+{
+    enum { ENTRIES = 16 }; /* of a ring for 8 operations */
+    struct io *other = started(1);
+    int fd = open_block();
+    bool is_written = true;
+    for (uint8_t entry_count = 0; entry_count <= ENTRIES + 1 && is_written; entry_count++) {
+        for (uint8_t i = 0; i < entry_count; i++)
+            io_wake(io, other);
+        is_written = is_written_without_a_turn(fd, 1 + entry_count);
+        io_turn(other, 0);
+    }
+    cr_expect(is_written);
+    io_close(io, fd);
+    io_destroy(&other);
 }
 
 Test(asynchronous, an_opening_obeys_its_flags)
