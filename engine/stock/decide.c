@@ -317,9 +317,6 @@ static enum stock_code decide(struct decision *decision)
     if (reply->invalid_field != STOCK_FIELD_NONE)
         return STOCK_INVALID;
     decision->item_slot = request->item_slot;
-    if (decision->item_slot == STOCK_SLOT_NONE) /* unless it was created since */
-        decision->item_slot =
-            item_find(stock, request->item_id, item_hash(stock, request->item_id));
     if (decision->item_slot == STOCK_SLOT_NONE)
         return STOCK_UNKNOWN_ITEM;
     const struct item *item = item_at(stock, decision->item_slot);

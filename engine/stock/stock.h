@@ -62,7 +62,7 @@ struct stock_request {
     uint32_t quantity;   /* reserve: 1 .. STOCK_QUANTITY_MAX; confirm: 0 = all that is held */
     uint8_t op;          /* enum stock_op */
     /* filled in by stock_prepare() */
-    uint32_t item_slot; /* items never move; STOCK_SLOT_NONE when there is none yet */
+    uint32_t item_slot; /* items never move; STOCK_SLOT_NONE when there is none */
     uint64_t reservation_hash;
     uint64_t buyer_hash;
 };
@@ -155,7 +155,7 @@ enum stock_field stock_request_invalid_field(const struct stock_request *request
 
 /* Finds the items of the rows, fills in the other hashes, and reads what deciding them will need,
  * so that it is in the cache. Call it for as many rows as there are, at most STOCK_PREPARE_MAX,
- * shortly before deciding them. */
+ * shortly before deciding them. No item is created in between: it would stay unknown to them. */
 void stock_prepare(const struct stock *stock, struct stock_request *rows, uint32_t row_count);
 
 /* Answers one prepared row. Changes nothing. `record_out->type` is STOCK_RECORD_NONE when nothing
