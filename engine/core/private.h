@@ -15,6 +15,8 @@
 #include "stock/stock.h"
 #include "wal/wal.h"
 
+#include <assert.h>
+
 struct core_counts {
     uint64_t frames;
     uint64_t rows;
@@ -50,6 +52,7 @@ struct gathered {
     struct job *jobs[GATHERED_MAX];
     struct stock_request rows[GATHERED_MAX]; /* side by side, for stock_prepare() */
 };
+static_assert(GATHERED_MAX <= STOCK_PREPARE_MAX, "all are prepared in one go");
 
 struct core {
     uint32_t index;

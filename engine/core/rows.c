@@ -16,6 +16,7 @@ enum {
 };
 
 static_assert((int)LOG_CORE_COUNT_MAX < (int)ROUTE_DONE, "a route is a byte");
+static_assert(ROW_GROUP <= STOCK_PREPARE_MAX, "a group is prepared in one go");
 
 /* ---- running rows ---- */
 

@@ -32,7 +32,7 @@ enum {
 #define STOCK_STOCK_MAX       (1ll << 48)
 #define STOCK_TIME_MS_MAX     ((1ull << 43) - 1) /* engine time ends in the year 2248 */
 #define STOCK_TABLE_COUNT_MAX (1u << 30)         /* for each of the counts below */
-#define STOCK_PREPARE_MAX     128                /* rows */
+#define STOCK_PREPARE_MAX     64                 /* rows */
 
 struct stock_options {
     uint32_t item_count_max;
