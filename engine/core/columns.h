@@ -54,10 +54,8 @@ void columns_to_rows(const struct request_columns *columns, union job_row *rows)
 
 /* ---- replies ---- */
 
-/* Scratch of one core for the columns of a frame: where its rows go, and its reply before it is
- * encoded. */
+/* Scratch of one core for the columns of a reply before it is encoded. */
 struct reply_columns {
-    uint8_t routes[FRAME_ROW_COUNT_MAX];
     Holdfast__V1__Result result[FRAME_ROW_COUNT_MAX];
     Holdfast__V1__ReservationState state[FRAME_ROW_COUNT_MAX];
     Holdfast__V1__Field invalid_field[FRAME_ROW_COUNT_MAX];

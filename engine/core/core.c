@@ -80,9 +80,10 @@ static void answer_durable(struct core *core)
 
 /* ---- what comes in ---- */
 
-/* Room for the records of one more frame, whatever it is: in the open group, and in the page of the
- * snapshot that is being taken. When it is the disk that has no room, there is nothing to wait for:
- * what can't be recorded is refused row by row. */
+/* Room for the records of one more frame, whatever it is, and of the single rows that are gathered
+ * and not run yet: in the open group, and in the page of the snapshot that is being taken. When it
+ * is the disk that has no room, there is nothing to wait for: what can't be recorded is refused row
+ * by row. */
 static bool has_log_room(struct core *core)
 {
     uint32_t record_count = core->server->options.batch_rows_max + core->gathered.count;

@@ -88,8 +88,9 @@ struct core {
     bool is_filter_behind;      /* jobs of other cores wait: new items may be among them */
     bool is_stopping;
     bool is_quiet_told;
-    bool is_closed;       /* nothing is recorded any more */
-    uint32_t quiet_heard; /* other cores that will send nothing more */
+    bool is_closed;                      /* nothing is recorded any more */
+    uint32_t quiet_heard;                /* other cores that will send nothing more */
+    uint8_t routes[FRAME_ROW_COUNT_MAX]; /* where the rows of the frame that is taken go */
 };
 
 /* What was taken of a core's memory ahead of its use. */

@@ -206,13 +206,12 @@ static void run_routed_rows(struct core *core, struct job *job, const uint8_t *r
     }
 }
 
-/* Refuses and sends away what is not this core's to run. False when jobs ran out: the frame will
- * come again. */
-static bool distribute_rows(struct core *core, struct job *job)
+/* Notes where each row goes, and refuses and sends away what is not this core's to run. False when
+ * jobs ran out: the frame will come again. */
+static bool distribute_rows(struct core *core, struct job *job, uint8_t *routes)
 {
     struct core_counts counts_before = core->counts;
     uint32_t counts[LOG_CORE_COUNT_MAX] = {0};
-    uint8_t *routes = core->columns->routes;
     if (!route_rows(core, job, routes, counts)) {
         struct job *parts[LOG_CORE_COUNT_MAX];
         if (!make_parts(core, counts, parts)) {
@@ -225,11 +224,6 @@ static bool distribute_rows(struct core *core, struct job *job)
 }
 
 /* ---- single rows ---- */
-
-static bool is_own_single_row(const struct core *core, const struct job *job)
-{
-    return job->row_count == 1 && core->columns->routes[0] == core->index;
-}
 
 static void gather(struct core *core, struct job *job)
 {
@@ -257,15 +251,15 @@ void rows_run_gathered(struct core *core)
 }
 
 /* Runs the job's own rows, or leaves its only one for later. */
-static void run_job(struct core *core, struct job *job)
+static void run_job(struct core *core, struct job *job, const uint8_t *routes)
 {
-    if (is_own_single_row(core, job)) {
+    if (job->row_count == 1 && routes[0] == core->index) {
         gather(core, job);
         return;
     }
     if (job->row_count > 1)
         rows_run_gathered(core); /* in order of arrival */
-    run_routed_rows(core, job, core->columns->routes);
+    run_routed_rows(core, job, routes);
     core_finish_part(core, job);
 }
 
@@ -299,15 +293,16 @@ static enum frame_outcome take_rows(struct core *core, const struct net_frame *f
     job->parts_left = 1;
     columns_to_rows(columns, job_rows(job));
 
+    uint8_t *routes = core->routes;
     bool is_serving = core->phase == CORE_PHASE_SERVING;
-    if (is_serving && !distribute_rows(core, job)) {
+    if (is_serving && !distribute_rows(core, job, routes)) {
         job_release(&core->jobs, job);
         return FRAME_NO_ROOM;
     }
     core->counts.rows += job->row_count;
     core->work += job->row_count;
     if (is_serving) {
-        run_job(core, job);
+        run_job(core, job, routes);
     } else {
         refuse_while_loading(core, job);
         core_finish_part(core, job);
