@@ -94,7 +94,7 @@ Test(turn, a_list_that_says_there_is_more_waits_for_the_record_of_what_there_is)
 /* Frames that are sent in one piece, so that one turn takes all. */
 struct piece {
     size_t bytes;
-    uint8_t data[2048];
+    uint8_t data[8192];
 };
 
 static void add_frame(struct piece *piece, uint8_t type, uint64_t request_id,
@@ -114,6 +114,14 @@ static void add_reserve(struct piece *piece, uint64_t item_id, uint64_t id)
     request.reservation_id_low = id;
     request.quantity = 1;
     add_frame(piece, FRAME_RESERVE, id, &request.base);
+}
+
+static void add_get(struct piece *piece, uint64_t item_id, uint64_t id)
+{
+    Holdfast__V1__GetRequest request = HOLDFAST__V1__GET_REQUEST__INIT;
+    request.item_id = item_id;
+    request.reservation_id_low = id;
+    add_frame(piece, FRAME_GET, id, &request.base);
 }
 
 static void send_piece(const struct piece *piece)
@@ -191,6 +199,90 @@ Test(turn, single_rows_with_one_id_in_one_piece_make_one_hold)
     cr_expect_eq(stock_counts(play_core(&play, 0)->stock).held, 1u);
 }
 
+/* Makes turns of core 0 until one takes frames; returns how many it took. */
+static uint64_t turn_that_takes_frames(void)
+{
+    const struct core *core = play_core(&play, 0);
+    uint64_t frames_before = core->counts.frames;
+    for (int turn = 0; core->counts.frames == frames_before; turn++) {
+        cr_assert_lt(turn, PLAY_TURNS_MAX);
+        play_turn(&play, 0);
+    }
+    return core->counts.frames - frames_before;
+}
+
+Test(turn, one_single_row_more_than_run_together_comes_behind_them)
+{
+    struct piece piece = {.bytes = 0};
+    start(1, 0);
+    play_create(&play, &client, 1, GATHERED_MAX);
+    for (uint64_t id = 1; id <= GATHERED_MAX + 1; id++)
+        add_reserve(&piece, 1, id);
+    send_piece(&piece);
+    cr_expect_eq(turn_that_takes_frames(), GATHERED_MAX + 1, "the premise of this test");
+    for (uint64_t id = 1; id <= GATHERED_MAX + 1; id++) {
+        const Holdfast__V1__ReservationResponse *answer =
+            play_receive(&play, &client, FRAME_RESERVE + FRAME_REPLY);
+        cr_expect_eq(client.request_id, id);
+        cr_expect_eq(answer->sequence, id <= GATHERED_MAX ? id : 0);
+        cr_expect_eq(answer->result, id <= GATHERED_MAX ? HOLDFAST__V1__RESULT__RESULT_OK
+                                                        : HOLDFAST__V1__RESULT__RESULT_SOLD_OUT);
+    }
+}
+
+/* The rows that were gathered need the room that is left: so the next ones wait for the next group.
+ */
+Test(turn, single_rows_that_are_more_than_a_group_holds_are_all_recorded)
+{
+    enum { ROWS = 40 };
+    struct server_options options = play_options(1);
+    struct piece piece = {.bytes = 0};
+    options.batch_rows_max = 1;
+    play_start(&play, &options);
+    play_connect(&play, &client, 0);
+    play_create(&play, &client, 1, ROWS);
+    for (uint64_t id = 1; id <= ROWS; id++)
+        add_reserve(&piece, 1, id);
+    send_piece(&piece);
+    uint64_t taken = turn_that_takes_frames();
+    cr_expect(taken > 1 && taken < ROWS, "the premise of this test: %d", (int)taken);
+    cr_expect_eq(stock_counts(play_core(&play, 0)->stock).held, taken);
+    for (uint64_t id = 1; id <= ROWS; id++) {
+        const Holdfast__V1__ReservationResponse *answer =
+            play_receive(&play, &client, FRAME_RESERVE + FRAME_REPLY);
+        cr_expect_eq(answer->result, HOLDFAST__V1__RESULT__RESULT_OK);
+        cr_expect_eq(answer->sequence, id);
+    }
+}
+
+/* Rows of one item are run in order of arrival, wherever that is. */
+Test(turn, single_rows_of_both_cores_in_one_piece_are_run_each_where_its_item_is)
+{
+    enum { ROWS = 10 };
+    struct piece piece = {.bytes = 0};
+    bool is_answered[ROWS] = {false};
+    start(2, 0);
+    uint64_t item_ids[2] = {play_item_of(&play, 0), play_item_of(&play, 1)};
+    play_create(&play, &client, item_ids[0], ROWS);
+    play_create(&play, &client, item_ids[1], ROWS);
+    uint64_t forwarded_before = play_core(&play, 0)->counts.rows_forwarded;
+    for (uint64_t i = 0; i < ROWS; i++)
+        add_reserve(&piece, item_ids[i % 2], 1 + i);
+    send_piece(&piece);
+    for (int answers = 0; answers < ROWS; answers++) {
+        const Holdfast__V1__ReservationResponse *answer =
+            play_receive(&play, &client, FRAME_RESERVE + FRAME_REPLY);
+        uint64_t i = client.request_id - 1;
+        cr_assert(i < ROWS && !is_answered[i]);
+        is_answered[i] = true;
+        cr_expect_eq(answer->result, HOLDFAST__V1__RESULT__RESULT_OK);
+        cr_expect_eq(answer->sequence, 1 + i / 2);
+    }
+    cr_expect_eq(play_core(&play, 0)->counts.rows_forwarded, forwarded_before + ROWS / 2);
+    for (uint32_t core = 0; core < 2; core++)
+        cr_expect_eq(stock_counts(play_core(&play, core)->stock).held, ROWS / 2);
+}
+
 /* ---- want of room ---- */
 
 /* Makes turns of a core until a frame has come that it has not taken. */
@@ -239,6 +331,33 @@ Test(turn, a_frame_that_found_no_job_is_taken_when_jobs_have_ended)
     core_turn(core);
     cr_expect_not(net_has_frames(core->net));
     play_receive(&play, &client, FRAME_GET + FRAME_REPLY);
+}
+
+/* The jobs that it lacks are those of rows that are gathered, and end with the same turn. */
+Test(turn, a_frame_that_found_no_job_behind_gathered_rows_is_taken_when_they_have_run)
+{
+    struct piece piece = {.bytes = 0};
+    start(1, 0);
+    play_create(&play, &client, 1, 1);
+    struct core *core = play_core(&play, 0);
+    while (!wal_is_idle(core->wal))
+        play_turn(&play, 0);
+    take_all_jobs(core);
+    for (int i = 0; i < 2; i++)
+        job_release(&core->jobs, job_list_pop(&core->waiting));
+    for (uint64_t id = 1; id <= 3; id++)
+        add_get(&piece, 1, id);
+    send_piece(&piece);
+    cr_expect_eq(turn_that_takes_frames(), 2);
+    cr_expect(net_has_frames(core->net), "the premise of this test");
+    core_turn(core);
+    cr_expect_not(net_has_frames(core->net));
+    for (uint64_t id = 1; id <= 3; id++) {
+        play_receive(&play, &client, FRAME_GET + FRAME_REPLY);
+        cr_expect_eq(client.request_id, id);
+    }
+    for (struct job *job = core->waiting.head; job != NULL; job = job->next)
+        job->wait_lsn = 0;
 }
 
 /* Its own job is there and that of one core, but none for the other. */
