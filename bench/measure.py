@@ -4,6 +4,7 @@ device's flush, the programs of bench/micro, and figures of several runs.
 `options` are those of parser(), checked by check()."""
 
 import argparse
+import glob
 import json
 import mmap
 import os
@@ -19,6 +20,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SERVER_CPU, LOAD_CPU = "0", "1"
 TABLE = "12M"  # reservations, and buyers: more than a run makes
+SEGMENT = "512MiB"  # the one in use and the next one hold what a run writes
 REQUESTS_MAX = 11_000_000  # of a run
 READY_SECONDS = 120
 ITEMS = 100
@@ -223,15 +225,26 @@ def wait_until_taken_ahead(server):
         time.sleep(0.05)
 
 
+def wait_until_segment_is_made(server):
+    """The one ahead of use; before that it has a name of its own."""
+    deadline = time.monotonic() + READY_SECONDS
+    while glob.glob(os.path.join(server.folder.name, "data", "*", "*", "segment.new")):
+        if time.monotonic() > deadline:
+            fail(f"the server's next segment was not made within {READY_SECONDS} s")
+        time.sleep(0.05)
+
+
 def holdfastd(options, *more, touch_ahead="4GiB"):
-    """An empty one; its memory is taken ahead before it is returned."""
+    """An empty one, as it would be some time before a sale: its memory is taken ahead, and room for a
+    gigabyte of log is made, before it is returned."""
     server = Server(options, "holdfastd",
                     ["--data", "{folder}/data", "--listen", "127.0.0.1:0", "--max-reservations",
-                     TABLE, "--max-buyers", TABLE, "--snapshot-after", "0", "--touch-ahead",
-                     touch_ahead, *more])
+                     TABLE, "--max-buyers", TABLE, "--snapshot-after", "0", "--segment-size", SEGMENT,
+                     "--touch-ahead", touch_ahead, *more])
     try:
         if touch_ahead != "0":
             wait_until_taken_ahead(server)
+            wait_until_segment_is_made(server)
     except BaseException:
         server.end()
         raise
@@ -345,7 +358,7 @@ def place_of_loads(options):
     """The same of scripts that put loads on servers."""
     return {**machine(options), "seconds": options.seconds,
             "settings": f"one server core on CPU {SERVER_CPU}, load on CPU {LOAD_CPU}, durability "
-                        f"sync, tables of {TABLE}, memory taken ahead"}
+                        f"sync, tables of {TABLE}, memory taken ahead, segments of {SEGMENT}"}
 
 
 def machine_line(about):
