@@ -461,8 +461,7 @@ static uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* What is opened next would take the place of a standard file that is closed, and get the messages.
- */
+/* What is opened next would take the place of one that is closed, and get its messages. */
 static void open_standard_files(void)
 {
     int fd = STDIN_FILENO;
