@@ -520,6 +520,7 @@ static void odd_things_under_the_names_of_unfinished_files_do_no_harm(void)
             char path[SCRATCH_PATH_BYTES + 128], content[4] = "";
             scratch_copy(whole.data, options.data);
             snprintf(path, sizeof path, "%s/era-000001/core-000/%s", options.data, NAMES[name]);
+            (void)unlink(path); /* a stop may leave a segment that was being made */
             put(what, path, somebodys);
             if (what == FULL_FOLDER && name == 1)
                 check_refused(&options, SERVER_EXIT_IO, "cannot remove segment.new");
