@@ -2,9 +2,9 @@
 #include "bench/options.h"
 #include "bench/series.h"
 
-#include <fcntl.h>
+#include "base/standard_files.h"
+
 #include <stdio.h>
-#include <unistd.h>
 
 /* holdfast-bench: prepares the items, runs the load, proves the books, reports. */
 
@@ -12,18 +12,6 @@ static int complain(const char *what)
 {
     fprintf(stderr, "holdfast-bench: %s\n", what);
     return SERIES_USAGE;
-}
-
-/* A standard file that is closed would be the next one that is opened: the report in the CSV. */
-static void open_standard_files(void)
-{
-    int fd = STDIN_FILENO;
-    while (fd >= 0 && fd <= STDERR_FILENO) {
-        fd = open("/dev/null", O_RDWR);
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
 }
 
 static int run(int argc, char **argv)
@@ -56,7 +44,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    open_standard_files();
+    standard_files_open();
     int end = run(argc, argv);
     if ((fflush(stdout) != 0 || ferror(stdout) != 0) && end == SERIES_DONE) {
         fprintf(stderr, "holdfast-bench: the report could not be written to the standard output: "

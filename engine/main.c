@@ -2,13 +2,13 @@
  * loads what is common, waits for signals, and gives the exit code. */
 #include "base/assert.h"
 #include "base/diag.h"
+#include "base/standard_files.h"
 #include "base/units.h"
 #include "core/core.h"
 #include "log/manifest.h"
 #include "proto/frame.h"
 #include "wal/data_directory.h"
 
-#include <fcntl.h>
 #include <getopt.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 enum exit_code {
     EXIT_CLEAN = 0,
@@ -461,16 +460,6 @@ static uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* What is opened next would take the place of one that is closed, and get its messages. */
-static void open_standard_files(void)
-{
-    int fd = STDIN_FILENO;
-    while (fd >= 0 && fd <= STDERR_FILENO)
-        fd = open("/dev/null", O_RDWR);
-    if (fd >= 0)
-        close(fd);
-}
-
 /* As many descriptors as the connections may need, as far as the system lets us. */
 static void raise_descriptor_limit(void)
 {
@@ -560,7 +549,7 @@ int main(int argc, char **argv)
     uint16_t port;
     sigset_t signals;
 
-    open_standard_files();
+    standard_files_open();
     parse_options(argc, argv, &options);
     prepare_signals(&signals);
     raise_descriptor_limit();
