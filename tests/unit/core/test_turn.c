@@ -309,9 +309,8 @@ static void take_all_jobs(struct core *core)
     }
 }
 
-/* A frame finds no job, and later in the same turn all jobs end. Nothing that comes from outside
- * would wake the core for it, so that turn must not wait. */
-Test(turn, a_frame_that_found_no_job_is_taken_when_jobs_have_ended)
+/* One core with an item, whose jobs are all taken. */
+static struct core *start_without_jobs(void)
 {
     start(1, 0);
     play_create(&play, &client, 1, 1);
@@ -319,6 +318,14 @@ Test(turn, a_frame_that_found_no_job_is_taken_when_jobs_have_ended)
     while (!wal_is_idle(core->wal))
         play_turn(&play, 0);
     take_all_jobs(core);
+    return core;
+}
+
+/* A frame finds no job, and later in the same turn all jobs end. Nothing that comes from outside
+ * would wake the core for it, so that turn must not wait. */
+Test(turn, a_frame_that_found_no_job_is_taken_when_jobs_have_ended)
+{
+    struct core *core = start_without_jobs();
     play_send_get(&client, 1, 5);
     turn_until_frame_waits(0);
     for (int turn = 0; turn < 10; turn++)
@@ -337,12 +344,7 @@ Test(turn, a_frame_that_found_no_job_is_taken_when_jobs_have_ended)
 Test(turn, a_frame_that_found_no_job_behind_gathered_rows_is_taken_when_they_have_run)
 {
     struct piece piece = {.bytes = 0};
-    start(1, 0);
-    play_create(&play, &client, 1, 1);
-    struct core *core = play_core(&play, 0);
-    while (!wal_is_idle(core->wal))
-        play_turn(&play, 0);
-    take_all_jobs(core);
+    struct core *core = start_without_jobs();
     for (int i = 0; i < 2; i++)
         job_release(&core->jobs, job_list_pop(&core->waiting));
     for (uint64_t id = 1; id <= 3; id++)
